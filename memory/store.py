@@ -1,0 +1,249 @@
+"""The store: one contract, which SQLite, Neo4j and the in-memory store keep (`tests/memory/contract.py`).
+
+A backend writes a dozen primitives; search, history, undo, forgetting and re-embedding are derived here.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from memory_r1.memory.analysis import analyze, index_text
+from memory_r1.memory.apply import invert, texts
+from memory_r1.memory.embedders.base import Embedder
+from memory_r1.memory.errors import ConflictError, EmbedderMismatchError, InputError, UnknownMemoryError
+from memory_r1.memory.ranking import Candidates, Query, rank, select
+from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
+
+Vectors = NDArray[np.float32]
+"""One unit-norm row for each text: (n, dim) float32."""
+
+BANK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dump:
+    """Everything a bank holds, history and all: what `export` writes and `import` reads.
+
+    `vectors` has one row for each of `memories`, in that order.
+    """
+
+    bank: Bank
+    turns: tuple[Turn, ...]
+    memories: tuple[Memory, ...]
+    log: tuple[Revision, ...]
+    vectors: Vectors
+
+
+class Store(ABC):
+    """Banks of memories, versioned. All methods are coroutines; an instance serves any number of tasks."""
+
+    # --- primitives ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    async def create(self, bank: str, embedder: str, dim: int, created: datetime) -> Bank:
+        """Make the bank if it isn't there, and return it as it is (whatever its embedder)."""
+
+    @abstractmethod
+    async def bank(self, bank: str) -> Bank:
+        """The state of a bank. Raises UnknownBankError."""
+
+    @abstractmethod
+    async def banks(self) -> list[Bank]:
+        """All banks, by id."""
+
+    @abstractmethod
+    async def write(self, bank: str, write: Write, vectors: Vectors) -> Receipt:
+        """Apply `write` as a whole, once for its key (see `apply.plan`). `vectors`: one row per Add and Update.
+
+        A key that was applied before returns its receipt with `repeated` set and changes nothing, whatever
+        else the write says. Raises UnknownBankError, ConflictError, UnknownMemoryError, InputError,
+        StoreUnavailableError; after an error nothing of it is stored.
+        """
+
+    @abstractmethod
+    async def memories(self, bank: str, ids: Sequence[str] | None = None, *, revision: int | None = None) -> list[Memory]:
+        """Memories by number: those of `ids` that exist, live or not; else those live (at `revision`, or now)."""
+
+    @abstractmethod
+    async def all_memories(self, bank: str) -> list[Memory]:
+        """Every memory that the bank ever held and has not forgotten, by number."""
+
+    @abstractmethod
+    async def turns(self, bank: str, ids: Sequence[str] | None = None) -> list[Turn]:
+        """Those of `ids` that are stored, else all, in the order in which they were recorded."""
+
+    @abstractmethod
+    async def log(self, bank: str, since: int = 0) -> list[Revision]:
+        """The revisions after `since`, oldest first."""
+
+    @abstractmethod
+    async def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
+        """The embeddings of memories, a row for each of `ids`. Raises UnknownMemoryError."""
+
+    @abstractmethod
+    async def candidates(self, bank: str, query: Query) -> Candidates:
+        """What to rank for `query`: every live memory, or for a large bank the pool that its indexes return."""
+
+    @abstractmethod
+    async def replace_vectors(self, bank: str, embedder: str, vectors: Mapping[str, Vectors], revision: int) -> Bank:
+        """Give every memory (live or not) a new vector, and the bank a new embedder, in one write.
+
+        `vectors` maps each memory's id to its (dim,) row. Raises ConflictError when the bank is no longer at `revision`.
+        """
+
+    @abstractmethod
+    async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
+        """Erase memories and the text of the turns they come from, for good (see `erasure.plan_erasure`)."""
+
+    @abstractmethod
+    async def erase_bank(self, bank: str) -> None:
+        """Erase a bank with everything in it, for good. Raises UnknownBankError."""
+
+    @abstractmethod
+    async def load(self, dump: Dump) -> Bank:
+        """Store a whole bank exactly as dumped. Raises ConflictError when a bank of this id exists."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release files and connections. A second call does nothing."""
+
+    # --- derived ------------------------------------------------------------------------------------------
+
+    async def open_bank(self, bank: str, embedder: Embedder, created: datetime) -> Bank:
+        """The bank, made if need be. Raises EmbedderMismatchError when its vectors come from another embedder."""
+        if not BANK_ID.fullmatch(bank):
+            raise InputError(f"bank id {bank!r} is not allowed: 1 to 128 letters, digits and . _ : @ -, first a letter or digit")
+        found = await self.create(bank, embedder.name, embedder.dim, created)
+        check_embedder(found, embedder)
+        return found
+
+    async def search(
+        self, bank: str, query: str, embedder: Embedder, *, total: int = 60, per_speaker: int | None = 30
+    ) -> list[Hit]:
+        """The memories that help to answer `query`, best first: `total` at most, `per_speaker` of each speaker
+        before the rest is filled up (paper, section 3.2: 30 of each of two speakers).
+
+        Raises UnknownBankError, and EmbedderMismatchError when the bank's vectors come from another embedder.
+        """
+        check_embedder(await self.bank(bank), embedder)
+        vector = (await embedder.embed([query], query=True))[0]
+        return await self.search_vector(bank, Query(query, analyze(query), vector), total=total, per_speaker=per_speaker)
+
+    async def search_vector(
+        self, bank: str, query: Query, *, total: int = 60, per_speaker: int | None = 30
+    ) -> list[Hit]:
+        """As `search`, for a query that is embedded already."""
+        pool = await self.candidates(bank, query)
+        scores = rank(pool, query)
+        order = select(pool, scores.total, total=total, per_speaker=per_speaker)
+        chosen = [pool.ids[i] for i in order]
+        found = {memory.id: memory for memory in await self.memories(bank, chosen)}
+        return [
+            Hit(found[id], float(scores.total[i]), float(pool.dense[i]), float(pool.lexical[i]), float(scores.context[i]))
+            for i, id in zip(order, chosen, strict=True)
+            if id in found and found[id].live
+        ]
+
+    async def as_of(self, bank: str, revision: int) -> list[Memory]:
+        """The memories that were live right after `revision`, as they were then."""
+        await self._check_revision(bank, revision)
+        return await self.memories(bank, revision=revision)
+
+    async def history(self, bank: str, memory: str) -> list[Memory]:
+        """The memory with everything that it superseded and that superseded it, oldest first."""
+        return _lineage(await self.all_memories(bank), memory, bank)
+
+    async def undo(self, bank: str, revision: int, recorded: datetime) -> Receipt:
+        """Take one revision back by a new one (as `git revert`). A second call changes nothing.
+
+        Raises ConflictError when a later revision built on it, or when what it ended was forgotten.
+        """
+        await self._check_revision(bank, revision, first=1)
+        entry = (await self.log(bank, revision - 1))[0]
+        key = f"undo:{revision}"
+        if any(later.key == key for later in await self.log(bank, revision)):
+            return await self.write(bank, Write(key, recorded), np.zeros((0, (await self.bank(bank)).dim), np.float32))
+        touched = {m.id: m for m in await self.memories(bank, [*entry.created, *entry.ended])}
+        operations = invert(entry, touched)
+        if not operations:
+            raise InputError(f"revision {revision} changed no memory, so there is nothing to undo")
+        restored = [op.restores for op in texts(operations) if op.kind == "add"]
+        rows = await self.vectors(bank, restored)
+        return await self.write(bank, Write(key, recorded, operations=operations, undoes=revision), rows)
+
+    async def forget(self, bank: str, memory: str, recorded: datetime) -> Revision:
+        """Erase a memory, all its versions, and the text of the turns it comes from. Not to be undone."""
+        lineage = await self.history(bank, memory)
+        return await self.erase(bank, [m.id for m in lineage], f"forget:{memory}", recorded)
+
+    async def reembed(self, bank: str, embedder: Embedder, batch: int = 256) -> Bank:
+        """Compute every vector of the bank anew with `embedder` and make it the bank's embedder, all or nothing."""
+        state = await self.bank(bank)
+        every = await self.all_memories(bank)
+        rows: dict[str, Vectors] = {}
+        for start in range(0, len(every), batch):
+            part = every[start : start + batch]
+            made = await embedder.embed([index_text(m.text, m.speaker, m.when, m.recorded) for m in part])
+            rows.update(zip((m.id for m in part), made, strict=True))
+        return await self.replace_vectors(bank, embedder.name, rows, state.revision)
+
+    async def dump(self, bank: str) -> Dump:
+        """Everything that the bank holds. Raises ConflictError when it was written to meanwhile."""
+        state = await self.bank(bank)
+        memories = await self.all_memories(bank)
+        vectors = await self.vectors(bank, [m.id for m in memories])
+        dump = Dump(state, tuple(await self.turns(bank)), tuple(memories), tuple(await self.log(bank)), vectors)
+        after = await self.bank(bank)
+        if after != state:
+            raise ConflictError(f"bank {bank!r} was written to while it was read: try again")
+        return dump
+
+    async def _check_revision(self, bank: str, revision: int, first: int = 0) -> None:
+        state = await self.bank(bank)
+        if not first <= revision <= state.revision:
+            raise InputError(f"bank {bank!r} has revisions {first} to {state.revision}, not {revision}")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def check_embedder(bank: Bank, embedder: Embedder) -> None:
+    """Refuse to mix vectors: raises EmbedderMismatchError unless the bank was embedded by `embedder`."""
+    if (bank.embedder, bank.dim) != (embedder.name, embedder.dim):
+        raise EmbedderMismatchError(
+            f"bank {bank.id!r} is embedded by {bank.embedder!r} ({bank.dim} dimensions), not by {embedder.name!r} "
+            f"({embedder.dim}): use that embedder, or run `memory-r1 reembed --bank {bank.id}`",
+            bank=bank.id, stored=bank.embedder, asked=embedder.name,
+        )  # fmt: skip
+
+
+def _lineage(every: Iterable[Memory], memory: str, bank: str) -> list[Memory]:
+    by_id = {m.id: m for m in every}
+    if memory not in by_id:
+        raise UnknownMemoryError(f"bank {bank!r} has no memory {memory!r}: list them with `memory-r1 memories`")
+    linked: dict[str, set[str]] = {id: set() for id in by_id}
+    for m in by_id.values():
+        for old in m.supersedes:
+            if old in by_id:
+                linked[m.id].add(old)
+                linked[old].add(m.id)
+    found, todo = {memory}, [memory]
+    while todo:
+        new = linked[todo.pop()] - found
+        found |= new
+        todo += new
+    return [m for m in by_id.values() if m.id in found]
+
+
+__all__ = ["BANK_ID", "Dump", "Store", "Vectors", "check_embedder"]
