@@ -1,0 +1,69 @@
+"""Text into index terms: the one analysis that every store, ranking and embedder of Memory-R1 shares.
+
+A term is a lower-case stem of Unicode letters and digits, so it carries no operator of any query language:
+a store may index terms joined by spaces under a whitespace analyser and gets the same matches as every other store.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import datetime
+from functools import lru_cache
+
+import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+STOP_WORDS = frozenset(
+    """
+    a about above after again against all also am an and any are aren as at be because been before being below
+    between both but by can could couldn did didn do does doesn doing don down during each few for from further had
+    hadn has hasn have haven having he her here hers herself him himself his how i if in into is isn it its itself
+    just ll let me more most my myself no nor not now of off on once only or other our ours ourselves out over own
+    re s same shall she should shouldn so some such t than that the their theirs them themselves then there these
+    they this those through to too under until up upon us ve very was wasn we were weren what when where which while
+    who whom whose why will with won would wouldn you your yours yourself yourselves d m
+    """.split()
+)
+"""English function words, and what an apostrophe leaves of them ("don't" is read as don, t)."""
+
+_WORD = re.compile(r"[^\W_]+")
+_DAY = re.compile(r"(\d{4})(?:-(\d{2}))?")
+_ENGLISH = snowballstemmer.stemmer("english")
+
+
+def index_text(text: str, speaker: str, when: str, recorded: datetime) -> str:
+    """What is indexed and embedded for a memory: its speaker, the months it belongs to, its text.
+
+    The months are that of `recorded` and those of `when` (an ISO day, month, year or interval, or "").
+    """
+    months = [f"{MONTHS[recorded.month - 1]} {recorded.year}"]
+    for year, month in _DAY.findall(when):
+        named = f"{MONTHS[int(month) - 1]} {year}" if month and 1 <= int(month) <= 12 else year
+        if named not in months:
+            months.append(named)
+    return f"{speaker}, {', '.join(months)}: {text}"
+
+
+def analyze(text: str) -> tuple[str, ...]:
+    """The index terms of `text`, in order, repeats kept; () for text without any."""
+    return tuple(term for word in words(text) if (term := stem(word)))
+
+
+def words(text: str) -> list[str]:
+    """The words of `text`: compatibility forms unified, accents off, lower case."""
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _WORD.findall(text.lower())
+
+
+@lru_cache(maxsize=100_000)
+def stem(word: str) -> str:
+    """The stem that stands for the lower-case `word` in every index; "" for a stop word."""
+    if word in STOP_WORDS:
+        return ""
+    return _ENGLISH.stemWord(word) if word.isascii() else word

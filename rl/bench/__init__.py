@@ -1,0 +1,1 @@
+"""Benchmarks: each measures one thing on real data and returns the figures as values."""
