@@ -1,0 +1,69 @@
+"""LoCoMo's own convention (arXiv 2402.17753): F1 on stems with a rule for each category, and exact match."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from functools import lru_cache
+from typing import Any
+
+from memory_r1.memory.errors import InputError, MissingExtraError
+from memory_r1.rl.tasks.locomo import CATEGORIES
+
+
+_DROPPED = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the|and)\b")
+_REFUSALS = ("no information available", "not mentioned")
+
+
+def normalise(text: str) -> str:
+    """Lower case, without ASCII punctuation (no space in its place) and without the words a, an, the, and."""
+    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_DROPPED)).split())
+
+
+def f1(prediction: str, gold: str, category: int) -> float:
+    """The score of LoCoMo's evaluation for a question of `category` (1 to 5).
+
+    1: both sides are lists split at commas; each gold part takes its best match; their mean. 3: only the gold's part
+    before the first ";". 5: whether the prediction refuses. Otherwise the F1 on the multisets of stems.
+    Raises InputError for another category, MissingExtraError without NLTK.
+    """
+    if category not in CATEGORIES:
+        raise InputError(f"LoCoMo has categories 1 to 5, not {category!r}")
+    if category == 5:
+        return float(any(refusal in prediction.lower() for refusal in _REFUSALS))
+    if category == 1:
+        parts = [part.strip() for part in prediction.split(",")]
+        wanted = [part.strip() for part in gold.split(",")]
+        return sum(max(stem_f1(part, one) for part in parts) for one in wanted) / len(wanted)
+    return stem_f1(prediction, gold.split(";")[0].strip() if category == 3 else gold)
+
+
+def stem_f1(prediction: str, gold: str) -> float:
+    """F1 on the multisets of Porter stems; 0 when either is empty."""
+    ours, theirs = _stems(prediction), _stems(gold)
+    common = sum((ours & theirs).values())
+    if not common:
+        return 0.0
+    precision, recall = common / ours.total(), common / theirs.total()
+    return 2 * precision * recall / (precision + recall)
+
+
+def em(prediction: str, gold: str) -> float:
+    """1.0 when both have the same set of normalised words, else 0.0."""
+    return float(set(normalise(prediction).split()) == set(normalise(gold).split()))
+
+
+def _stems(text: str) -> Counter[str]:
+    stemmer = _stemmer()
+    return Counter(stemmer.stem(word) for word in normalise(text).split())
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Any:
+    try:
+        from nltk.stem import PorterStemmer
+    except ImportError as error:
+        raise MissingExtraError.of("rl", "nltk") from error
+    return PorterStemmer()
