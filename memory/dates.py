@@ -123,9 +123,10 @@ def _fit(text: str, mention: DateMention) -> str:
     """The phrase as it reads at its place: a preposition where English wants one, a capital at the start."""
     before = text[: mention.start].rstrip()
     phrase = mention.phrase
-    needs = phrase[0].isdigit() and not re.search(r"\b(on|in|since|until|till|by|from|of|to|for|before|after|the)$", before)
+    plain = phrase[0].isdigit() or phrase.split(" ")[0] in MONTHS
+    needs = plain and not re.search(r"\b(on|in|since|until|till|by|from|of|to|for|before|after|the|early|late)$", before)
     if needs and before and not before.endswith((":", "(", ",", "-", "–")):
-        phrase = ("on " if re.match(r"\d{1,2} ", phrase) else "in ") + phrase
+        phrase = ("on " if re.match(r"\d{1,2} [A-Z]", phrase) else "" if re.match(r"\d{1,2} [a-z]", phrase) else "in ") + phrase
     starts = not before or before[-1] in ".!?"
     return phrase[0].upper() + phrase[1:] if starts else phrase
 

@@ -1,0 +1,5 @@
+"""The policy without a model: extractor, manager and answerer by rules."""
+
+from memory_r1.graphs.rules.facts import RulesExtractor
+
+__all__ = ["RulesExtractor"]
