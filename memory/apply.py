@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from memory_r1.memory.errors import ConflictError, InputError, UnknownMemoryError
 from memory_r1.memory.types import WHEN, Add, Bank, Delete, Memory, Noop, Operation, Revision, Turn, Update, Write
+from numpy.typing import NDArray
 
 MAX_TEXT = 8_000
 """Characters a memory may have; a turn may have `MAX_TURN`."""
@@ -47,6 +49,16 @@ def targets(operations: Sequence[Operation]) -> tuple[str, ...]:
 def sources(operations: Sequence[Operation]) -> tuple[str, ...]:
     """The ids of the turns that `operations` name, each once, in order."""
     return tuple(dict.fromkeys(turn for op in operations for turn in op.turns))
+
+
+def check_vectors(bank: Bank, write: Write, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`vectors` as float32, checked: one finite row of the bank's dimension for each Add and Update, else InputError."""
+    expected = (len(texts(write.operations)), bank.dim)
+    if vectors.shape != expected:
+        raise InputError(f"the write needs vectors of shape {expected}, not {vectors.shape}")
+    if not np.isfinite(vectors).all():
+        raise InputError("a vector of the write holds a number that is not finite")
+    return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
 def plan(bank: Bank, write: Write, memories: Mapping[str, Memory], turns: Mapping[str, Turn]) -> Change:

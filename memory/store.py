@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
-
-from memory_r1.memory.analysis import analyze, index_text
+from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import invert, texts
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import ConflictError, EmbedderMismatchError, InputError, UnknownMemoryError
 from memory_r1.memory.ranking import Candidates, Query, rank, select
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
+from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 """One unit-norm row for each text: (n, dim) float32."""
@@ -69,7 +68,9 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def memories(self, bank: str, ids: Sequence[str] | None = None, *, revision: int | None = None) -> list[Memory]:
+    async def memories(
+        self, bank: str, ids: Sequence[str] | None = None, *, revision: int | None = None
+    ) -> list[Memory]:
         """Memories by number: those of `ids` that exist, live or not; else those live (at `revision`, or now)."""
 
     @abstractmethod
@@ -93,10 +94,12 @@ class Store(ABC):
         """What to rank for `query`: every live memory, or for a large bank the pool that its indexes return."""
 
     @abstractmethod
-    async def replace_vectors(self, bank: str, embedder: str, vectors: Mapping[str, Vectors], revision: int) -> Bank:
-        """Give every memory (live or not) a new vector, and the bank a new embedder, in one write.
+    async def replace_vectors(
+        self, bank: str, embedder: str, dim: int, vectors: Mapping[str, Vectors], revision: int
+    ) -> Bank:
+        """Give every memory (live or not) a new vector, and the bank a new embedder, in one write; no new revision.
 
-        `vectors` maps each memory's id to its (dim,) row. Raises ConflictError when the bank is no longer at `revision`.
+        `vectors` maps each memory's id to its (dim,) row. Raises ConflictError (see `check_replacement`).
         """
 
     @abstractmethod
@@ -120,7 +123,9 @@ class Store(ABC):
     async def open_bank(self, bank: str, embedder: Embedder, created: datetime) -> Bank:
         """The bank, made if need be. Raises EmbedderMismatchError when its vectors come from another embedder."""
         if not BANK_ID.fullmatch(bank):
-            raise InputError(f"bank id {bank!r} is not allowed: 1 to 128 letters, digits and . _ : @ -, first a letter or digit")
+            raise InputError(
+                f"bank id {bank!r} is not allowed: 1 to 128 letters, digits and . _ : @ -, first a letter or digit"
+            )
         found = await self.create(bank, embedder.name, embedder.dim, created)
         check_embedder(found, embedder)
         return found
@@ -135,7 +140,7 @@ class Store(ABC):
         """
         check_embedder(await self.bank(bank), embedder)
         vector = (await embedder.embed([query], query=True))[0]
-        return await self.search_vector(bank, Query(query, analyze(query), vector), total=total, per_speaker=per_speaker)
+        return await self.search_vector(bank, Query.of(query, vector), total=total, per_speaker=per_speaker)
 
     async def search_vector(
         self, bank: str, query: Query, *, total: int = 60, per_speaker: int | None = 30
@@ -143,11 +148,11 @@ class Store(ABC):
         """As `search`, for a query that is embedded already."""
         pool = await self.candidates(bank, query)
         scores = rank(pool, query)
-        order = select(pool, scores.total, total=total, per_speaker=per_speaker)
+        order = select(pool, scores.score, total=total, per_speaker=per_speaker)
         chosen = [pool.ids[i] for i in order]
         found = {memory.id: memory for memory in await self.memories(bank, chosen)}
         return [
-            Hit(found[id], float(scores.total[i]), float(pool.dense[i]), float(pool.lexical[i]), float(scores.context[i]))
+            Hit(found[id], *(float(part[i]) for part in (scores.score, scores.dense, scores.lexical, scores.context)))
             for i, id in zip(order, chosen, strict=True)
             if id in found and found[id].live
         ]
@@ -193,7 +198,7 @@ class Store(ABC):
             part = every[start : start + batch]
             made = await embedder.embed([index_text(m.text, m.speaker, m.when, m.recorded) for m in part])
             rows.update(zip((m.id for m in part), made, strict=True))
-        return await self.replace_vectors(bank, embedder.name, rows, state.revision)
+        return await self.replace_vectors(bank, embedder.name, embedder.dim, rows, state.revision)
 
     async def dump(self, bank: str) -> Dump:
         """Everything that the bank holds. Raises ConflictError when it was written to meanwhile."""
@@ -228,6 +233,21 @@ def check_embedder(bank: Bank, embedder: Embedder) -> None:
         )  # fmt: skip
 
 
+def check_replacement(bank: Bank, every: Set[str], vectors: Mapping[str, Vectors], revision: int) -> None:
+    """Raises ConflictError unless `bank` is at `revision` still and `vectors` cover `every` memory it has."""
+    if bank.revision != revision or every != set(vectors):
+        raise ConflictError(
+            f"bank {bank.id!r} changed while it was embedded anew (revision {revision}, now {bank.revision}): "
+            f"run it again",
+            bank=bank.id,
+        )  # fmt: skip
+
+
+def exists(bank: str) -> ConflictError:
+    """The error for loading a dump over an existing bank."""
+    return ConflictError(f"there is a bank {bank!r} already: import under another name, or forget that bank first")
+
+
 def _lineage(every: Iterable[Memory], memory: str, bank: str) -> list[Memory]:
     by_id = {m.id: m for m in every}
     if memory not in by_id:
@@ -246,4 +266,4 @@ def _lineage(every: Iterable[Memory], memory: str, bank: str) -> list[Memory]:
     return [m for m in by_id.values() if m.id in found]
 
 
-__all__ = ["BANK_ID", "Dump", "Store", "Vectors", "check_embedder"]
+__all__ = ["BANK_ID", "Dump", "Store", "Vectors", "check_embedder", "check_replacement", "exists"]

@@ -1,0 +1,1 @@
+"""The memory graph: nouns, operations and stores. No model, no framework."""
