@@ -52,7 +52,7 @@ def sources(operations: Sequence[Operation]) -> tuple[str, ...]:
 
 
 def check_vectors(bank: Bank, write: Write, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`vectors` as float32, checked: one finite row of the bank's dimension for each Add and Update, else InputError."""
+    """`vectors` as float32. Raises InputError unless they are one finite row of `bank.dim` for each Add and Update."""
     expected = (len(texts(write.operations)), bank.dim)
     if vectors.shape != expected:
         raise InputError(f"the write needs vectors of shape {expected}, not {vectors.shape}")

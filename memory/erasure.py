@@ -17,7 +17,8 @@ FORGOTTEN = "forgotten"
 @dataclass(frozen=True, slots=True)
 class Erasure:
     """What forgetting changes: the bank after it, its log entry, memories to remove, turns and log entries without
-    the erased text."""
+    the erased text.
+    """
 
     bank: Bank
     revision: Revision

@@ -148,11 +148,12 @@ class Store(ABC):
         """As `search`, for a query that is embedded already."""
         pool = await self.candidates(bank, query)
         scores = rank(pool, query)
-        order = select(pool, scores.score, total=total, per_speaker=per_speaker)
+        order = [int(i) for i in select(pool, scores.score, total=total, per_speaker=per_speaker)]
         chosen = [pool.ids[i] for i in order]
         found = {memory.id: memory for memory in await self.memories(bank, chosen)}
+        parts = (scores.score, scores.dense, scores.lexical, scores.context)
         return [
-            Hit(found[id], *(float(part[i]) for part in (scores.score, scores.dense, scores.lexical, scores.context)))
+            Hit(found[id], *(float(part[i]) for part in parts))
             for i, id in zip(order, chosen, strict=True)
             if id in found and found[id].live
         ]

@@ -194,7 +194,8 @@ class Receipt:
 @dataclass(frozen=True, slots=True)
 class Hit:
     """A memory that a search returned. `score` orders hits of one search; `dense` is the cosine in [-1, 1],
-    `lexical` the BM25 score, `context` what its neighbours in the graph gave it."""
+    `lexical` the BM25 score, `context` what its neighbours in the graph gave it.
+    """
 
     memory: Memory
     score: float

@@ -69,8 +69,10 @@ class _Bank:
 
     def fork(self) -> _Bank:
         """A bank of its own over the same content, which must not change any more (see `InMemoryStore.snapshot`)."""
-        tables = (_Table(t.base) for t in (self.memories, self.vectors, self.turns, self.keys))
-        return _Bank(self.state, self.index, *tables)  # type: ignore[arg-type]
+        return _Bank(
+            self.state, self.index, _Table(self.memories.base), _Table(self.vectors.base),
+            _Table(self.turns.base), _Table(self.keys.base),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,54 @@
+"""Opens a store by its URL."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from memory_r1.memory.errors import SettingsError
+from memory_r1.memory.store import Store
+
+KINDS = "sqlite:///path/to/file.db, neo4j://user:password@host:7687/database, or memory://"
+
+
+async def open_store(url: str, *, password: str = "") -> Store:
+    """The store at `url`: `sqlite:///relative.db` or `sqlite:////absolute.db`, `neo4j://` and `bolt://` (with
+    `+s` or `+ssc` for TLS), or `memory://`.
+
+    `password` is used where a Neo4j URL names none. Raises SettingsError for another URL, StoreUnavailableError
+    when the store can't be opened, MissingExtraError when the driver is not installed.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "memory" and not rest:
+        from memory_r1.memory.stores.memory import InMemoryStore
+
+        return InMemoryStore()
+    if scheme == "sqlite" and len(rest) > 1 and rest.startswith("/"):
+        from memory_r1.memory.stores.sqlite import SqliteStore
+
+        return await SqliteStore.open(rest[1:])
+    if scheme.split("+")[0] in ("neo4j", "bolt") and rest:
+        return await _open_neo4j(url, password)
+    raise SettingsError(f"{redacted(url)!r} is no store: give {KINDS}")
+
+
+def redacted(url: str) -> str:
+    """`url` without its password, fit for a log or an error."""
+    head, mark, tail = url.rpartition("@")
+    if not mark:
+        return url
+    scheme, slashes, user = head.partition("://")
+    return f"{scheme}{slashes}{user.partition(':')[0]}:***@{tail}"
+
+
+async def _open_neo4j(url: str, password: str) -> Store:
+    from memory_r1.memory.stores.neo4j import Neo4jStore
+
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError as error:
+        raise SettingsError(f"{redacted(url)!r} is no store: {error}; give {KINDS}") from None
+    server = f"{parts.scheme}://{parts.hostname or 'localhost'}{port}"
+    user = unquote(parts.username or "neo4j")
+    secret = unquote(parts.password or "") or password
+    return await Neo4jStore.connect(server, user, secret, database=parts.path.strip("/") or "neo4j")

@@ -1,0 +1,130 @@
+"""Search in the SQLite store: an index in this process for each bank in use, or a pool for a large bank."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from memory_r1.memory.codec import unpack
+from memory_r1.memory.index import BankIndex, IndexRow, pool
+from memory_r1.memory.ranking import Candidates, Query
+from memory_r1.memory.store import Vectors
+from memory_r1.memory.stores import sqlite_rows as rows
+from memory_r1.memory.types import Bank, Memory
+
+POOL = 300
+"""Candidates that each channel (vectors, words) brings into the pool of a large bank."""
+SEEDS = 60
+"""How many of a pool bring their neighbours (two turns to each side)."""
+CACHED = 200_000
+"""Memories whose indexes are kept in this process; the bank used longest ago goes first."""
+
+
+@dataclass(slots=True)
+class _Cached:
+    """What is known of one bank at a revision: the index, or for a large bank the numbers and vectors alone."""
+
+    state: Bank
+    index: BankIndex | None = None
+    numbers: list[int] | None = None
+    vectors: Vectors | None = None
+
+
+class Searcher:
+    """Finds candidates in one file. Not for two threads at a time; reads inside the caller's transaction."""
+
+    def __init__(self, db: sqlite3.Connection, large: int) -> None:
+        self._db = db
+        self._large = large
+        self._cache: OrderedDict[int, _Cached] = OrderedDict()
+
+    def candidates(self, key: int, state: Bank, query: Query) -> Candidates:
+        """The candidates of the bank with this key, whose state is `state`."""
+        cached = self._current(key, state)
+        if cached.index is not None:
+            return cached.index.candidates(query)
+        return self._pool(key, cached, query)
+
+    def drop(self, key: int) -> None:
+        """Forget what is cached of a bank."""
+        self._cache.pop(key, None)
+
+    def _run(self, query: str, *values: object) -> list[rows.Row]:
+        return self._db.execute(query, values).fetchall()
+
+    def _current(self, key: int, state: Bank) -> _Cached:
+        cached = self._cache.pop(key, None)
+        same = cached is not None and (cached.state.embedder, cached.state.created) == (state.embedder, state.created)
+        if cached is None or not same or cached.state.revision > state.revision:
+            cached = self._read(key, state)
+        elif cached.state.revision < state.revision:
+            cached = self._follow(key, cached, state)
+        self._cache[key] = cached
+        held = sum(other.state.live for other in self._cache.values())
+        while held > CACHED and len(self._cache) > 1:
+            held -= self._cache.popitem(last=False)[1].state.live
+        return cached
+
+    def _read(self, key: int, state: Bank) -> _Cached:
+        if state.live > self._large:
+            query = "SELECT number, vector FROM memory WHERE bank = ? AND died IS NULL ORDER BY number"
+            found = self._db.execute(query, (key,)).fetchall()
+            vectors = unpack([row[1] for row in found], state.dim)
+            return _Cached(state, numbers=[row[0] for row in found], vectors=vectors)
+        memories, vectors = self._live(key, state, "died IS NULL ORDER BY number")
+        return _Cached(state, BankIndex.build([IndexRow.of(m) for m in memories], vectors))
+
+    def _follow(self, key: int, cached: _Cached, state: Bank) -> _Cached:
+        """The index after what was logged since: costs what was written, not what is stored."""
+        if cached.index is None or state.live > self._large:
+            return self._read(key, state)
+        since = cached.state.revision
+        memories, vectors = self._live(key, state, f"died IS NULL AND born > {since} ORDER BY number")
+        query = "SELECT number FROM memory WHERE bank = ? AND died > ? AND born <= ?"
+        ended = [f"m{row[0]}" for row in self._db.execute(query, (key, since, since))]
+        index = cached.index.changed([IndexRow.of(m) for m in memories], vectors, ended)
+        return self._read(key, state) if len(index) != state.live else _Cached(state, index)
+
+    def _live(self, key: int, state: Bank, where: str) -> tuple[list[Memory], Vectors]:
+        query = f"SELECT {rows.MEMORY}, vector FROM memory WHERE bank = ? AND {where}"
+        found = self._db.execute(query, (key,)).fetchall()
+        return [rows.read_memory(row[:-1]) for row in found], unpack([row[-1] for row in found], state.dim)
+
+    def _pool(self, key: int, cached: _Cached, query: Query) -> Candidates:
+        chosen = dict.fromkeys(self._nearest(cached, query))
+        chosen.update(dict.fromkeys(self._matching(key, query)))
+        chosen.update(dict.fromkeys(self._neighbours(key, list(chosen)[:SEEDS])))
+        columns = f"SELECT {rows.MEMORY}, vector FROM memory WHERE bank = {key} AND died IS NULL AND number"
+        found = rows.fetch(self._run, columns, list(chosen))
+        found.sort(key=lambda row: row[0])
+        memories = [rows.read_memory(row[:-1]) for row in found]
+        vectors = unpack([row[-1] for row in found], cached.state.dim)
+        return pool([IndexRow.of(m) for m in memories], vectors, query, cached.state.live)
+
+    def _nearest(self, cached: _Cached, query: Query) -> list[int]:
+        if cached.vectors is None or not cached.numbers:
+            return []
+        similar = cached.vectors @ query.vector
+        few = min(POOL, len(similar))
+        best = np.argpartition(-similar, few - 1)[:few]
+        return [cached.numbers[i] for i in best[np.argsort(-similar[best], kind="stable")]]
+
+    def _matching(self, key: int, query: Query) -> list[int]:
+        if not query.terms:
+            return []
+        either = " OR ".join(f'"{term}"' for term in query.terms)
+        match = f"owner:{rows.owner(key)} AND terms:({either})"
+        best = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, 0.0, 1.0) LIMIT ?"
+        found = self._db.execute(f"SELECT number FROM memory WHERE key IN ({best})", (match, POOL))
+        return [row[0] for row in found]
+
+    def _neighbours(self, key: int, numbers: list[int]) -> list[int]:
+        near = (
+            "SELECT near.number FROM memory AS seed JOIN memory AS near ON near.bank = seed.bank "
+            "AND near.session = seed.session AND near.idx BETWEEN seed.idx - 2 AND seed.idx + 2 "
+            f"WHERE near.died IS NULL AND seed.bank = {key} AND seed.number"
+        )
+        found = rows.fetch(self._run, near, numbers)
+        return [row[0] for row in found]
