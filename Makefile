@@ -1,0 +1,31 @@
+# Two commands: `make demo` shows it work, `make test` proves it. Both install what they need into $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test lint types venv clean
+
+demo: venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/memory-r1 demo
+
+test: venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(MAKE) --no-print-directory lint types
+	$(BIN)/python -m pytest $(ARGS)
+
+lint:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types:
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Memory-R1 needs Python 3.11 or newer: make demo PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
