@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .analysis import analyze, index_text
-from .ranking import Candidates, Floats, Query
+from .lexicon import concepts
+from .ranking import Candidates, Floats, Query, is_concept
 from .types import Memory
 
 
@@ -19,7 +20,7 @@ class IndexRow:
     """What the index keeps of one memory. Make it by `IndexRow.of`.
 
     `session`, `index`: the place of its newest source turn. `terms`: what a store indexes as text, joined by
-    spaces. `asks`: its text ends as a question.
+    spaces: those of the text, then their concepts. `asks`: its text ends as a question.
     """
 
     id: str
@@ -35,6 +36,8 @@ class IndexRow:
     def of(cls, memory: Memory) -> IndexRow:
         """The row of `memory`."""
         terms = analyze(index_text(memory.text, memory.speaker, memory.when, memory.recorded))
+        names = set(analyze(memory.speaker))
+        terms += tuple(concepts(term for term in terms if term not in names))
         asks = memory.text.rstrip().endswith("?")
         place = (memory.session, memory.index)
         return cls(memory.id, memory.speaker, *place, terms, asks, memory.entities, Counter(terms))
@@ -196,7 +199,7 @@ def _part(rows: Sequence[IndexRow], vectors: Floats, sessions: dict[str, int], s
     return _Part(
         tuple(rows),
         np.ascontiguousarray(vectors, dtype=np.float32),
-        np.array([len(row.terms) for row in rows], dtype=np.float32),
+        np.array([sum(not is_concept(term) for term in row.terms) for row in rows], dtype=np.float32),
         np.array([sessions[row.session] for row in rows], dtype=np.int32),
         np.array([row.index for row in rows], dtype=np.int32),
         np.array([speakers[row.speaker] for row in rows], dtype=np.int32),
