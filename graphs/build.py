@@ -1,0 +1,117 @@
+"""Builds the agent: a store, an embedder and three roles in; compiled graphs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from langgraph.graph.state import CompiledStateGraph
+from memory_r1.graphs.agent import Conversing, build_chat
+from memory_r1.graphs.answer import Answering, build_answer
+from memory_r1.graphs.models import RULES, ModelOptions, Models, load_roles
+from memory_r1.graphs.remember import Limits, Remember, build_remember
+from memory_r1.graphs.roles import Failure, Roles, Usage
+from memory_r1.graphs.state import FAILURES, HITS, OPERATIONS, USAGE, Context, Json
+from memory_r1.memory.embedders import HashedEmbedder
+from memory_r1.memory.embedders.base import Embedder
+from memory_r1.memory.errors import InputError
+from memory_r1.memory.store import Store
+from memory_r1.memory.types import Answer, Hit, Operation, Turn
+
+Graph = CompiledStateGraph[Any, Context, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What `Agent.learn` did. `repeated`: the bank knew the turn, so nothing was asked or written."""
+
+    operations: tuple[Operation, ...]
+    revision: int
+    created: tuple[str, ...]
+    ended: tuple[str, ...]
+    repeated: bool
+    failures: tuple[Failure, ...]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What `Agent.ask` found: the answer, the turns that it rests on, all hits looked at, failures and costs."""
+
+    answer: Answer
+    turns: tuple[str, ...]
+    hits: tuple[Hit, ...]
+    failures: tuple[Failure, ...]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agent:
+    """The compiled graphs over one store. Each serves invoke, ainvoke and streaming, and embeds as a subgraph.
+
+    `remember`: `{"turn": …}` → operations, receipt, failures, usage. `answer`: `{"question": …, "asked": …}` → answer,
+    hits, failures, usage. `agent`: `{"messages": […]}`. The bank comes with the run:
+    `config={"configurable": {"bank": "anna"}}`.
+    """
+
+    remember: Graph
+    answer: Graph
+    agent: Graph
+    store: Store
+    embedder: Embedder
+    roles: Roles
+
+    async def learn(self, turn: Turn, bank: str) -> Remembered:
+        """Run `remember` on one turn, values in and out."""
+        out: Json = await self.remember.ainvoke({"turn": turn}, {"configurable": {"bank": bank}})
+        receipt: Json = out["receipt"]
+        return Remembered(
+            tuple(OPERATIONS.validate_python(out["operations"])),
+            receipt["revision"], tuple(receipt["created"]), tuple(receipt["ended"]), receipt["repeated"],
+            tuple(FAILURES.validate_python(out["failures"])), USAGE.validate_python(out["usage"]),
+        )  # fmt: skip
+
+    async def ask(self, question: str, bank: str, asked: datetime | None = None) -> Answered:
+        """Run `answer` on one question, values in and out."""
+        given = {"question": question, "asked": asked.isoformat() if asked else None}
+        out: Json = await self.answer.ainvoke(given, {"configurable": {"bank": bank}})
+        found: Json = out["answer"]
+        return Answered(
+            Answer(found["question"], found["text"], tuple(found["selected"])), tuple(found["turns"]),
+            tuple(HITS.validate_python(out["hits"])),
+            tuple(FAILURES.validate_python(out["failures"])), USAGE.validate_python(out["usage"]),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the agent works: what it looks at, how models are called, and the clock that dates chat messages."""
+
+    limits: Limits = field(default_factory=Limits)
+    options: ModelOptions = field(default_factory=ModelOptions)
+    clock: Callable[[], datetime] = lambda: datetime.now().replace(microsecond=0)
+
+
+def build_agent(
+    store: Store,
+    embedder: Embedder | None = None,
+    models: Models | None = None,
+    roles: Roles | None = None,
+    settings: Settings = Settings(),
+) -> Agent:
+    """Compile the graphs over `store`, which stays the caller's to close.
+
+    `models`: a model string (`graphs.models`) or LangChain chat model for all roles, or one per role; by default
+    "rules", which needs none. Or `roles`: anything that keeps the protocols of `graphs.roles`. The embedder defaults
+    to the built-in one. Raises InputError, SettingsError and MissingExtraError.
+    """
+    if roles is not None and models is not None:
+        raise InputError("give models or roles, not both")
+    embedder = embedder or HashedEmbedder()
+    roles = roles or load_roles(models if models is not None else RULES, settings.options)
+    remember = build_remember(Remember(store, embedder, roles, settings.limits))
+    answer = build_answer(Answering(store, embedder, roles, settings.limits))
+    agent = build_chat(Conversing(store, embedder, settings.clock), remember, answer)
+    return Agent(remember, answer, agent, store, embedder, roles)

@@ -1,0 +1,134 @@
+"""The three roles played by chat models: any LangChain chat model, one for all roles or one each.
+
+Each call asks for a reply that keeps a JSON schema (`response_format`), where the model can be asked. The reply is
+read strictly; one repair attempt shows the model its error; then it is a MalformedOutputError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable, RunnableSequence
+from memory_r1.graphs import parse, prompts
+from memory_r1.graphs.endpoint import Patience, passing, refuses_schema, say, typed
+from memory_r1.graphs.roles import Role, Usage, spend
+from memory_r1.memory.errors import MalformedOutputError
+from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
+from pydantic import BaseModel
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+NOTHING = "not mentioned"
+"""The answer to a question that no memory bears on."""
+
+
+class ChatCall:
+    """Asks one chat model for one kind of reply, until it can be read or the patience ends."""
+
+    def __init__(self, model: BaseChatModel, role: Role, reply: type[BaseModel], patience: Patience) -> None:
+        self.model = model
+        self.role: Role = role
+        self.patience = patience
+        self._constrained = constrain(model, {"title": role, "description": "", **parse.schema(reply)})
+
+    async def ask(self, prompt: prompts.Prompt, read: Callable[[str], T]) -> T:
+        """What `read` makes of the model's reply to `prompt`.
+
+        Raises MalformedOutputError when it can't read the repaired reply either, ModelUnavailableError when the
+        endpoint doesn't answer.
+        """
+        text = ""
+        try:
+            text = await self._reply(prompt)
+            return read(text)
+        except MalformedOutputError as error:
+            log.info("%s: one repair attempt after: %s", self.role, error)
+            return read(await self._reply(prompts.repair(prompt, text, str(error))))
+
+    async def _reply(self, prompt: prompts.Prompt) -> str:
+        wait, attempt = self.patience.first, 1
+        while True:
+            try:
+                return await self._once(prompt)
+            except Exception as error:
+                if self._constrained is not None and refuses_schema(error):
+                    log.warning("%s: the endpoint takes no JSON schema, going on without: %s", self.role, say(error))
+                    self._constrained = None
+                    continue
+                failure = typed(error, self.role, attempt)
+                if failure is None or not passing(error) or attempt >= self.patience.tries:
+                    raise (failure or error) from error
+                log.warning("%s: try %d failed, next in %.1f s: %s", self.role, attempt, wait, say(error))
+            await asyncio.sleep(wait)
+            wait, attempt = min(wait * 2, self.patience.longest), attempt + 1
+
+    async def _once(self, prompt: prompts.Prompt) -> str:
+        spend(Usage(calls=1, prompt_chars=prompt.chars))
+        async with asyncio.timeout(self.patience.timeout):
+            message = await (self._constrained or self.model).ainvoke(prompt.messages)
+        used = message.usage_metadata
+        if used:
+            spend(Usage(prompt_tokens=used["input_tokens"], reply_tokens=used["output_tokens"]))
+        if not message.text and message.tool_calls:  # a model that keeps schemas by calling a tool
+            return json.dumps(message.tool_calls[0]["args"])
+        return message.text
+
+
+class ChatExtractor:
+    """The extractor as a chat model plays it."""
+
+    def __init__(self, model: BaseChatModel, patience: Patience = Patience()) -> None:  # noqa: B008 - a frozen value
+        self._call = ChatCall(model, "extractor", parse.FactsReply, patience)
+
+    async def extract(self, turn: Turn, context: Sequence[Turn]) -> list[Fact]:
+        """The facts of `turn`, by one call; none for a blank turn, without a call."""
+        if not (turn.text.strip() or turn.caption.strip()):
+            return []
+        return await self._call.ask(prompts.extractor(turn, context), lambda text: parse.facts(text, turn))
+
+
+class ChatManager:
+    """The manager as a chat model plays it."""
+
+    def __init__(self, model: BaseChatModel, patience: Patience = Patience()) -> None:  # noqa: B008
+        self._call = ChatCall(model, "manager", parse.OperationsReply, patience)
+
+    async def decide(self, facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> list[Operation]:
+        """The operations for `facts`, by one call."""
+        prompt = prompts.manager(facts, candidates)
+        return await self._call.ask(prompt, lambda text: parse.operations(text, facts, prompt.shown))
+
+
+class ChatAnswerer:
+    """The answerer as a chat model plays it."""
+
+    def __init__(self, model: BaseChatModel, patience: Patience = Patience()) -> None:  # noqa: B008
+        self._call = ChatCall(model, "answerer", parse.AnswerReply, patience)
+
+    async def answer(self, question: str, hits: Sequence[Hit], asked: datetime | None) -> Answer:
+        """The answer, by one call; `NOTHING` without a call when there are no memories."""
+        if not hits:
+            return Answer(question, NOTHING)
+        prompt = prompts.answerer(question, hits, asked)
+        return await self._call.ask(prompt, lambda text: parse.answer(text, question, prompt.shown))
+
+
+def constrain(model: BaseChatModel, schema: dict[str, Any]) -> Runnable[Any, AIMessage] | None:
+    """`model`, told to keep `schema`; None for a model that can't be told.
+
+    LangChain's own parser is left off: it mends broken JSON by guessing, in quadratic time.
+    """
+    try:
+        chain = model.with_structured_output(schema, method="json_schema")
+    except (NotImplementedError, TypeError, ValueError) as error:
+        log.info("%s takes no JSON schema (%s): its replies are only checked", type(model).__name__, error)
+        return None
+    return cast("Runnable[Any, AIMessage]", chain.first) if isinstance(chain, RunnableSequence) else None

@@ -1,0 +1,71 @@
+"""What a chat model's client raises, made typed: which errors pass, which are the endpoint's, which the reply's.
+
+Works on the exceptions' status codes and names, so that no client library is imported for it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from memory_r1.graphs.parse import clip
+from memory_r1.graphs.roles import Role
+from memory_r1.memory.errors import MalformedOutputError, ModelError, ModelUnavailableError
+
+_PASSING_STATUS = (408, 409, 425, 429)
+_LOST = {"APIError", "TransportError", "StreamError", "ClientError"}
+_CUT = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a failing endpoint is tried. `first`, `longest`: seconds between tries, doubling; `timeout`: per try."""
+
+    tries: int = 4
+    first: float = 0.5
+    longest: float = 8.0
+    timeout: float = 120.0
+
+
+def passing(error: Exception) -> bool:
+    """Whether the same call may succeed later: time-outs, lost connections, 429, 5xx."""
+    status = _status(error)
+    if status is not None:
+        return status in _PASSING_STATUS or status >= 500
+    return isinstance(error, OSError | json.JSONDecodeError) or bool(_names(error) & _LOST)
+
+
+def typed(error: Exception, role: Role, attempt: int) -> ModelError | None:
+    """`error` as one of ours; None when it is neither the endpoint's nor the reply's fault but a bug."""
+    if isinstance(error, ModelError):
+        return error
+    if _names(error) & _CUT:
+        return MalformedOutputError(f"the {role}'s reply ended early ({say(error)}): raise max_tokens")
+    if not passing(error) and _status(error) is None:
+        return None
+    tries = f" after {attempt} tries" if attempt > 1 else ""
+    return ModelUnavailableError(
+        f"the {role}'s model doesn't answer{tries} ({say(error)}): is its endpoint up, and are model and key right? "
+        f"Nothing was written; try again",
+        role=role, attempts=attempt, status=_status(error),
+    )  # fmt: skip
+
+
+def refuses_schema(error: Exception) -> bool:
+    """Whether the endpoint turned the call down because it knows no JSON schema for replies."""
+    text = str(error).lower()
+    return _status(error) in (400, 422) and any(word in text for word in ("response_format", "json_schema", "guided"))
+
+
+def say(error: Exception) -> str:
+    """`error` on one short line."""
+    return clip(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": "), 300)
+
+
+def _status(error: Exception) -> int | None:
+    status = getattr(error, "status_code", None)
+    return status if isinstance(status, int) else None
+
+
+def _names(error: Exception) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}

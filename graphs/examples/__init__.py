@@ -1,0 +1,1 @@
+"""Apps that embed the agent."""

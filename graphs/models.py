@@ -1,0 +1,113 @@
+"""Model strings become chat models and roles. A model string is one of
+
+    "rules"                                  no model at all (the default)
+    "openai:MODEL@http://host:port/v1"       any OpenAI-compatible endpoint: vLLM, llama.cpp, Ollama
+    "openai:MODEL"                           OpenAI itself, with OPENAI_API_KEY
+    "PROVIDER:MODEL"                         what LangChain's init_chat_model knows
+
+and stands for all roles, or for one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast, get_args
+
+from langchain_core.language_models import BaseChatModel
+from memory_r1.graphs.endpoint import Patience
+from memory_r1.graphs.roles import Answerer, Extractor, Manager, Role, Roles
+from memory_r1.memory.errors import MissingExtraError, SettingsError
+
+RULES = "rules"
+
+Model = str | BaseChatModel
+Models = Model | Mapping[str, Model]
+"""One model for all roles, or one for each of "extractor", "manager", "answerer" ("default" for the others)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How models are called. `max_tokens`: of a reply; `api_key`: for an endpoint given by URL; `patience`: retries."""
+
+    temperature: float = 0.0
+    max_tokens: int = 1_024
+    api_key: str = ""
+    patience: Patience = field(default_factory=Patience)
+
+
+def load_model(name: str, options: ModelOptions = ModelOptions()) -> BaseChatModel:
+    """The chat model that `name` says. Raises SettingsError, and MissingExtraError naming what to install.
+
+    Retries and back-off are `Patience`'s; the client's own are off. A key from the environment is sent to the
+    provider that it belongs to, never to an endpoint given by URL.
+    """
+    provider, colon, rest = name.partition(":")
+    model, at, url = rest.partition("@")
+    if not (provider and colon and model):
+        raise SettingsError(f"model {name!r} is unknown: write rules, openai:MODEL@URL or PROVIDER:MODEL")
+    common: dict[str, Any] = {
+        "temperature": options.temperature, "max_tokens": options.max_tokens,
+        "timeout": options.patience.timeout, "max_retries": 0,
+    }  # fmt: skip
+    if provider != "openai":
+        return _any_provider(name, common)
+    if at and not url.startswith(("http://", "https://")):
+        raise SettingsError(f"the endpoint {url!r} of model {name!r} is no URL: write openai:MODEL@http://host:port/v1")
+    if at:
+        common |= {"base_url": url, "api_key": options.api_key or "none"}
+    elif options.api_key:
+        common["api_key"] = options.api_key
+    return _openai(model, common)
+
+
+def load_roles(models: Models, options: ModelOptions = ModelOptions()) -> Roles:
+    """The roles that `models` play. Raises SettingsError for an unknown role, and what `load_model` raises."""
+    if not isinstance(models, Mapping):
+        models = {"default": models}
+    unknown = set(models) - {*get_args(Role), "default"}
+    if unknown:
+        raise SettingsError(f"there is no role {sorted(unknown)[0]!r}: the roles are {', '.join(get_args(Role))}")
+    made: dict[str, BaseChatModel] = {}
+    return Roles(*(cast(Any, _role(role, models, options, made)) for role in get_args(Role)))
+
+
+def _role(
+    role: Role, models: Mapping[str, Model], options: ModelOptions, made: dict[str, BaseChatModel]
+) -> Extractor | Manager | Answerer:
+    model = models.get(role, models.get("default", RULES))
+    if isinstance(model, str) and model == RULES:
+        from memory_r1.graphs.rules import RulesAnswerer, RulesExtractor, RulesManager
+
+        return {"extractor": RulesExtractor, "manager": RulesManager, "answerer": RulesAnswerer}[role]()
+    from memory_r1.graphs.chat_roles import ChatAnswerer, ChatExtractor, ChatManager
+
+    if isinstance(model, str):
+        if model not in made:
+            made[model] = load_model(model, options)
+        model = made[model]
+    return {"extractor": ChatExtractor, "manager": ChatManager, "answerer": ChatAnswerer}[role](model, options.patience)
+
+
+def _openai(model: str, common: dict[str, Any]) -> BaseChatModel:
+    try:
+        from langchain_openai import ChatOpenAI
+    except ImportError:
+        raise MissingExtraError.of("openai", "langchain-openai") from None
+    try:
+        return ChatOpenAI(model=model, **common)
+    except Exception as error:
+        raise SettingsError(f"model 'openai:{model}' can't be used: {error}") from error
+
+
+def _any_provider(name: str, common: dict[str, Any]) -> BaseChatModel:
+    try:
+        from langchain.chat_models import init_chat_model  # pyright: ignore
+    except ImportError:
+        raise MissingExtraError(f"model {name!r} needs LangChain's init_chat_model: pip install langchain") from None
+    try:
+        return cast(BaseChatModel, init_chat_model(name, **common))
+    except ImportError as error:
+        raise MissingExtraError(f"model {name!r} needs its provider's package: {error}") from None
+    except Exception as error:
+        raise SettingsError(f"model {name!r} can't be used: {error}") from error

@@ -1,0 +1,258 @@
+"""`remember`: one turn becomes operations on the bank (paper, algorithm 3).
+
+    START → extract → retrieve → manage → apply → END
+               │          ↑                 │
+               │          └── bank moved on ┘
+               ├── no facts → apply
+               └── known turn → END
+
+All operations of the turn are one write, expected at the revision on which they were decided. When another writer
+was faster, the candidates are read again; if they are the same, the decision stands, else the manager decides anew.
+The write's key comes from the turn, so a step that runs twice applies once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypedDict
+
+import numpy as np
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from memory_r1.graphs.parse import check_targets
+from memory_r1.graphs.roles import Failure, Meter, Role, Roles, Usage, metered
+from memory_r1.graphs.state import (
+    CANDIDATES,
+    FACTS,
+    FAILURES,
+    OPERATIONS,
+    TURN,
+    USAGE,
+    Context,
+    Json,
+    RememberInput,
+    RememberOutput,
+    RememberState,
+    RememberUpdate,
+    bank_of,
+    read_turn,
+)  # fmt: skip
+from memory_r1.graphs.steps import Step, emit
+from memory_r1.memory.analysis import index_text
+from memory_r1.memory.apply import texts
+from memory_r1.memory.embedders.base import Embedder
+from memory_r1.memory.errors import ConflictError, MalformedOutputError
+from memory_r1.memory.ranking import Query
+from memory_r1.memory.store import Store, Vectors
+from memory_r1.memory.types import Bank, Fact, Hit, Memory, Noop, Operation, Turn, Write
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is looked at.
+
+    `context`: earlier turns of the session for the extractor. `candidates`: memories per fact. `hits`, `per_speaker`:
+    memories per question (paper: 60 and 30). `attempts`: how often a turn is written against other writers.
+    """
+
+    context: int = 3
+    candidates: int = 5
+    hits: int = 60
+    per_speaker: int | None = 30
+    attempts: int = 32
+
+
+class Remember:
+    """The steps of `remember` over one store, embedder and set of roles."""
+
+    def __init__(self, store: Store, embedder: Embedder, roles: Roles, limits: Limits) -> None:
+        self.store = store
+        self.embedder = embedder
+        self.roles = roles
+        self.limits = limits
+
+    async def extract(self, state: RememberState, config: RunnableConfig) -> RememberState:
+        """Take the facts from the turn, unless the bank knows it: then end before any model is called."""
+        turn = read_turn(state["turn"])
+        bank = await self.store.open_bank(bank_of(config), self.embedder, turn.time)
+        update = RememberState(
+            turn=TURN.dump_python(turn, mode="json"), facts=[], candidates=[], decided=None, operations=[],
+            receipt=None, revision=None, attempts=0, failures=[], usage=USAGE.dump_python(Usage()),
+        )  # fmt: skip
+        if await self._known(bank, turn):
+            update["receipt"] = {"revision": bank.revision, "created": [], "ended": [], "repeated": True}
+            return update
+        with metered() as meter:
+            try:
+                facts = await self.roles.extractor.extract(turn, await self._context(bank, turn))
+            except MalformedOutputError as error:
+                facts = []
+                meter.failures.append(failed("extractor", error))
+                lost = Noop((turn.id,), reason="failed: malformed extractor reply")
+                update["operations"] = OPERATIONS.dump_python([lost], mode="json")
+        update["facts"] = FACTS.dump_python(facts, mode="json")
+        for fact in update["facts"]:
+            emit("fact", fact=fact)
+        update.update(_charge({}, meter))
+        return update
+
+    async def retrieve(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
+        """Find the memories like each fact, and the revision at which they were read."""
+        facts = FACTS.validate_python(state.get("facts"))
+        bank = await self.store.bank(bank_of(config))
+        vectors = await self.embedder.embed([fact.text for fact in facts])
+        found: list[list[Json]] = []
+        for fact, vector in zip(facts, vectors, strict=True):
+            query = Query.of(fact.text, vector)
+            hits = await self.store.search_vector(bank.id, query, total=self.limits.candidates, per_speaker=None)
+            emit("candidates", fact=fact.text, memories=[_brief(hit) for hit in hits])
+            found.append([_plain(hit) for hit in hits])
+        return RememberUpdate(candidates=found, revision=bank.revision)
+
+    async def manage(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
+        """Decide the operations. Exact repeats are no question for the manager; the same candidates no new one."""
+        candidates = CANDIDATES.validate_python(state.get("candidates"))
+        shown = [[hit.memory.id for hit in hits] for hits in candidates]
+        if state.get("decided") == shown:
+            return RememberUpdate()
+        facts = FACTS.validate_python(state.get("facts"))
+        repeats = _repeats(facts, candidates)
+        rest = [number for number in range(len(facts)) if number not in repeats]
+        with metered() as meter:
+            decided = await self._decide([facts[n] for n in rest], [candidates[n] for n in rest], meter)
+        operations = OPERATIONS.dump_python([*repeats.values(), *decided], mode="json")
+        for operation in operations:
+            emit("operation", operation=operation)
+        return RememberUpdate(operations=operations, decided=shown, **_charge(state, meter))
+
+    async def apply(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
+        """Write turn and operations, all or nothing. No receipt means: the bank has moved on, retrieve again."""
+        turn = read_turn(state["turn"])
+        operations = tuple(OPERATIONS.validate_python(state.get("operations")))
+        write = Write(write_key(turn), turn.time, (turn,), operations, expected=state.get("revision"))
+        attempts = state.get("attempts", 0) + 1
+        try:
+            receipt = await self.store.write(bank_of(config), write, await self._embed(operations, turn))
+        except ConflictError:
+            if attempts >= self.limits.attempts:
+                raise
+            log.info("turn %r: the bank moved on, attempt %d", turn.id, attempts)
+            return RememberUpdate(attempts=attempts)
+        done = receipt.revision
+        report: Json = {"revision": done.number, "created": list(done.created), "ended": list(done.ended)}
+        report["repeated"] = receipt.repeated
+        emit("receipt", turn=turn.id, **report)
+        return RememberUpdate(attempts=attempts, receipt=report)
+
+    async def _known(self, bank: Bank, turn: Turn) -> bool:
+        """Whether the turn is stored. A forgotten one (its text is blank) counts, so that it stays forgotten."""
+        stored = await self.store.turns(bank.id, [turn.id])
+        if stored and stored[0] != turn and stored[0].text:
+            raise ConflictError(f"turn {turn.id!r} is stored with other content: give the new one an id of its own")
+        return bool(stored)
+
+    async def _context(self, bank: Bank, turn: Turn) -> list[Turn]:
+        """The turns right before `turn` in its session, read from the end of the log: as fast in any bank."""
+        recent = await self.store.log(bank.id, max(0, bank.revision - self.limits.context))
+        ids = [id for revision in recent for id in revision.turns]
+        turns = await self.store.turns(bank.id, ids) if ids else []
+        return [old for old in turns if old.session == turn.session and old.text][-self.limits.context :]
+
+    async def _decide(self, facts: list[Fact], candidates: list[list[Hit]], meter: Meter) -> Sequence[Operation]:
+        if not facts:
+            return []
+        try:
+            decided = await self.roles.manager.decide(facts, candidates)
+            check_targets(decided, [hit.memory.id for hits in candidates for hit in hits])
+            return decided
+        except MalformedOutputError as error:
+            meter.failures.append(failed("manager", error))
+            return [Noop(fact.turns, fact.text, reason="failed: malformed manager reply") for fact in facts]
+
+    async def _embed(self, operations: Sequence[Operation], turn: Turn) -> Vectors:
+        made = texts(operations)
+        if not made:
+            return np.zeros((0, self.embedder.dim), np.float32)
+        return await self.embedder.embed([index_text(op.text, op.speaker, op.when, turn.time) for op in made])
+
+
+def build_remember(steps: Remember) -> CompiledStateGraph[RememberState, Context, RememberInput, RememberOutput]:
+    """Compile `remember`. In: `turn`. Out: `operations`, `receipt`, `failures`, `usage`."""
+    graph = StateGraph(RememberState, Context, input_schema=RememberInput, output_schema=RememberOutput)
+    for step in (steps.extract, steps.retrieve, steps.manage, steps.apply):
+        graph.add_node(step.__name__, Step(step.__name__, step))
+    graph.add_edge(START, "extract")
+    graph.add_conditional_edges("extract", _after_extract, ["retrieve", "apply", END])
+    graph.add_edge("retrieve", "manage")
+    graph.add_edge("manage", "apply")
+    graph.add_conditional_edges("apply", _after_apply, ["retrieve", END])
+    return graph.compile(name="remember")
+
+
+def write_key(turn: Turn) -> str:
+    """The key under which `turn` is written once: its id and a digest of its content."""
+    return f"turn:{turn.id}:{sha256(TURN.dump_json(turn)).hexdigest()[:16]}"
+
+
+def failed(role: Role, error: MalformedOutputError) -> Failure:
+    """The counted, logged failure that `error` of `role` becomes."""
+    log.warning("%s failed: %s", role, error)
+    return Failure(role, "malformed", str(error))
+
+
+def _after_extract(state: RememberState) -> str:
+    if state.get("receipt"):
+        return END
+    return "retrieve" if state.get("facts") else "apply"
+
+
+def _after_apply(state: RememberState) -> str:
+    return END if state.get("receipt") else "retrieve"
+
+
+class _Bill(TypedDict):
+    failures: list[Json]
+    usage: Json
+
+
+def _charge(state: RememberState | Json, meter: Meter) -> _Bill:
+    """What stands in `state`, and on top what the step used and where it failed."""
+    before = USAGE.validate_python(state.get("usage") or {})
+    failures = [*(state.get("failures") or []), *FAILURES.dump_python(meter.failures)]
+    return {"failures": failures, "usage": USAGE.dump_python(before + meter.usage)}
+
+
+def _repeats(facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> dict[int, Noop]:
+    """By position, the facts that a candidate (or an earlier fact of the turn) states already, word for word."""
+    found: dict[int, Noop] = {}
+    said: set[tuple[str, str]] = set()
+    for number, (fact, hits) in enumerate(zip(facts, candidates, strict=True)):
+        same = next((hit.memory.id for hit in hits if _same(fact, hit.memory)), "")
+        form = (fact.speaker, _norm(fact.text))
+        if same or form in said:
+            found[number] = Noop(fact.turns, fact.text, same, "duplicate")
+        said.add(form)
+    return found
+
+
+def _same(fact: Fact, memory: Memory) -> bool:
+    when = not fact.when or fact.when == memory.when
+    return when and fact.speaker == memory.speaker and _norm(fact.text) == _norm(memory.text)
+
+
+def _norm(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _plain(hit: Hit) -> Json:
+    return CANDIDATES.dump_python([[hit]], mode="json")[0][0]
+
+
+def _brief(hit: Hit) -> Json:
+    return {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score}
