@@ -8,25 +8,18 @@ memories by the file's full-text index, an exact pass over its vectors, and the 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
-from filelock import FileLock
-from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
-from memory_r1.memory.codec import pack, unpack
-from memory_r1.memory.erasure import plan_erasure
-from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, UnknownMemoryError
+from memory_r1.memory.errors import StoreUnavailableError
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.store import Dump, Store, Vectors, check_replacement, exists
-from memory_r1.memory.stores import sqlite_rows as rows
-from memory_r1.memory.stores.sqlite_schema import explained, prepare
-from memory_r1.memory.stores.sqlite_search import Searcher
+from memory_r1.memory.store import Dump, Store, Vectors
+from memory_r1.memory.stores.sqlite_file import SqliteFile
+from memory_r1.memory.stores.sqlite_schema import explained
 from memory_r1.memory.types import Bank, Memory, Receipt, Revision, Turn, Write
 
 P = ParamSpec("P")
@@ -36,14 +29,11 @@ T = TypeVar("T")
 class SqliteStore(Store):
     """Banks in one SQLite file. Make it by `open`; close it, or use it as an async context manager."""
 
-    def __init__(
-        self, path: Path, db: sqlite3.Connection, worker: ThreadPoolExecutor, large: int, patience: float
-    ) -> None:
-        self.path = path
-        self._db: sqlite3.Connection | None = db
+    def __init__(self, file: SqliteFile, worker: ThreadPoolExecutor) -> None:
+        self.path = file.path
+        self._file = file
         self._worker = worker
-        self._lock = FileLock(f"{path}.lock", timeout=patience)
-        self._searcher = Searcher(db, large)
+        self._closed = False
 
     @classmethod
     async def open(cls, path: str | Path, *, large: int = 20_000, patience: float = 30.0) -> Self:
@@ -53,311 +43,73 @@ class SqliteStore(Store):
         process's write. Raises StoreUnavailableError (folder missing, not writable) and CorruptStoreError.
         """
         worker = ThreadPoolExecutor(1, thread_name_prefix="memory-r1-sqlite")
+        make = partial(_explained, Path(path), partial(SqliteFile, Path(path), large, patience))
         try:
-            db = await asyncio.get_running_loop().run_in_executor(worker, _connect, Path(path), patience)
+            file = await asyncio.get_running_loop().run_in_executor(worker, make)
         except BaseException:
             worker.shutdown(wait=False)
             raise
-        store = cls(Path(path), db, worker, large, patience)
-        if await store._run(store._rows, "PRAGMA user_version") != [(0,)]:
-            await store._run(store._scrub)
-        return store
+        return cls(file, worker)
 
     async def create(self, bank: str, embedder: str, dim: int, created: datetime) -> Bank:
-        return await self._run(self._create, Bank(bank, embedder, dim, created))
+        return await self._run(self._file.create, Bank(bank, embedder, dim, created))
 
     async def bank(self, bank: str) -> Bank:
-        return (await self._run(self._find, bank))[1]
+        return (await self._run(self._file.find, bank))[1]
 
     async def banks(self) -> list[Bank]:
-        found = await self._run(self._rows, f"SELECT {rows.BANK} FROM bank ORDER BY id")
-        return [rows.read_bank(row)[1] for row in found]
+        return await self._run(self._file.banks)
 
     async def write(self, bank: str, write: Write, vectors: Vectors) -> Receipt:
-        return await self._run(self._write, bank, write, vectors)
+        return await self._run(self._file.write, bank, write, vectors)
 
     async def memories(
         self, bank: str, ids: Sequence[str] | None = None, *, revision: int | None = None
     ) -> list[Memory]:
-        return await self._run(self._memories, bank, ids, revision)
+        return await self._run(self._file.memories, bank, ids, revision)
 
     async def all_memories(self, bank: str) -> list[Memory]:
-        return await self._run(self._every, bank)
+        return await self._run(self._file.every, bank)
 
     async def turns(self, bank: str, ids: Sequence[str] | None = None) -> list[Turn]:
-        return await self._run(self._turns, bank, ids)
+        return await self._run(self._file.turns, bank, ids)
 
     async def log(self, bank: str, since: int = 0) -> list[Revision]:
-        return await self._run(self._log, bank, since)
+        return await self._run(self._file.log, bank, since)
 
     async def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
-        return await self._run(self._vectors, bank, ids)
+        return await self._run(self._file.vectors, bank, ids)
 
     async def candidates(self, bank: str, query: Query) -> Candidates:
-        return await self._run(self._candidates, bank, query)
+        return await self._run(self._file.candidates, bank, query)
 
     async def replace_vectors(
         self, bank: str, embedder: str, dim: int, vectors: Mapping[str, Vectors], revision: int
     ) -> Bank:
-        return await self._run(self._replace_vectors, bank, (embedder, dim), vectors, revision)
+        return await self._run(self._file.replace_vectors, bank, (embedder, dim), vectors, revision)
 
     async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
-        return await self._run(self._erase, bank, memories, (key, recorded))
+        return await self._run(self._file.erase, bank, memories, (key, recorded))
 
     async def erase_bank(self, bank: str) -> None:
-        await self._run(self._erase_bank, bank)
+        await self._run(self._file.erase_bank, bank)
 
     async def load(self, dump: Dump) -> Bank:
-        return await self._run(self._load, dump)
+        return await self._run(self._file.load, dump)
 
     async def close(self) -> None:
-        if self._db is not None:
-            db, self._db = self._db, None
-            await asyncio.get_running_loop().run_in_executor(self._worker, self._close, db)
+        if not self._closed:
+            self._closed = True
+            await asyncio.get_running_loop().run_in_executor(self._worker, self._file.close)
             self._worker.shutdown()
 
-    # --- on the worker thread -----------------------------------------------------------------------------
-
     async def _run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._db is None:
+        if self._closed:
             raise StoreUnavailableError(f"the store {str(self.path)!r} is closed")
-        call = partial(self._guarded, partial(work, *args, **kwargs))
+        call = partial(_explained, self.path, partial(work, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._worker, call)
 
-    def _guarded(self, work: Callable[[], T]) -> T:
-        with explained(self.path):
-            return work()
 
-    def _rows(self, query: str, *values: object) -> list[rows.Row]:
-        if self._db is None:
-            raise StoreUnavailableError(f"the store {str(self.path)!r} was closed")
-        return self._db.execute(query, values).fetchall()
-
-    def _many(self, query: str, values: Iterator[rows.Row]) -> None:
-        if self._db is not None:
-            self._db.executemany(query, values)
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Generator[None]:
-        """A write transaction. The lock between processes keeps SQLite before 3.51.3 from resetting a WAL in use."""
-        with self._lock:
-            self._rows("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._rows("ROLLBACK")
-                raise
-            try:
-                self._rows("COMMIT")
-            except sqlite3.Error:
-                if self._db is not None and self._db.in_transaction:
-                    self._rows("ROLLBACK")
-                raise
-
-    def _close(self, db: sqlite3.Connection) -> None:
-        try:
-            with self._lock:
-                db.close()
-        except OSError:  # a read-only folder: there is nothing to write back
-            db.close()
-
-    def _find(self, bank: str) -> tuple[int, Bank]:
-        found = self._rows(f"SELECT {rows.BANK} FROM bank WHERE id = ?", bank)
-        if not found:
-            raise UnknownBankError.of(bank)
-        return rows.read_bank(found[0])
-
-    def _create(self, bank: Bank) -> Bank:
-        with contextlib.suppress(UnknownBankError):
-            return self._find(bank.id)[1]
-        with self._transaction():
-            fill = "INSERT OR IGNORE INTO bank (id, embedder, dim, created, revision, memories, live, turns)"
-            self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(bank))
-        return self._find(bank.id)[1]
-
-    def _write(self, bank: str, write: Write, vectors: Vectors) -> Receipt:
-        with self._transaction():
-            key, state = self._find(bank)
-            done = self._rows("SELECT body FROM revision WHERE bank = ? AND key = ?", key, write.key)
-            if done:
-                revision = rows.read_revision(done[0])
-                return Receipt(revision, tuple(self._memories(bank, revision.created, None)), repeated=True)
-            made = check_vectors(state, write, vectors)
-            old = {m.id: m for m in self._memories(bank, targets(write.operations), None)}
-            asked = [*sources(write.operations), *(turn.id for turn in write.turns)]
-            change = plan(state, write, old, {turn.id: turn for turn in self._turns(bank, asked)})
-            self._carry_out(key, state, change, made)
-        return Receipt(change.revision, change.created)
-
-    def _carry_out(self, key: int, before: Bank, change: Change, vectors: Vectors) -> None:
-        for seq, turn in enumerate(change.turns, before.turns + 1):
-            self._put_turn(key, seq, turn)
-        for memory, vector in zip(change.created, vectors, strict=True):
-            self._put_memory(key, memory, pack(vector))
-        for memory in change.ended:
-            self._unindex(key, memory.id)
-            where = (memory.died, memory.successor, key, rows.number(memory.id))
-            self._rows("UPDATE memory SET died = ?, successor = ? WHERE bank = ? AND number = ?", *where)
-        self._put_revision(key, change.revision)
-        self._put_bank(key, change.bank)
-
-    def _put_turn(self, key: int, seq: int, turn: Turn) -> None:
-        self._rows("INSERT INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", key, seq, *rows.turn_row(turn))
-
-    def _put_memory(self, key: int, memory: Memory, vector: bytes) -> None:
-        values = (key, *rows.memory_row(memory, vector), rows.owner(key))
-        self._rows(
-            f"INSERT INTO memory (bank, {rows.MEMORY}, terms, vector, owner) VALUES ({','.join('?' * len(values))})",
-            *values,
-        )
-        if memory.live:
-            where = (key, rows.number(memory.id))
-            fill = "INSERT INTO words (rowid, owner, terms) SELECT key, owner, terms FROM memory"
-            self._rows(f"{fill} WHERE bank = ? AND number = ?", *where)
-
-    def _unindex(self, key: int, memory: str) -> None:
-        fill = "INSERT INTO words (words, rowid, owner, terms) SELECT 'delete', key, owner, terms FROM memory"
-        self._rows(f"{fill} WHERE bank = ? AND number = ? AND died IS NULL", key, rows.number(memory))
-
-    def _put_revision(self, key: int, revision: Revision) -> None:
-        self._rows("INSERT OR REPLACE INTO revision VALUES (?, ?, ?, ?)", key, *rows.revision_row(revision))
-
-    def _put_bank(self, key: int, bank: Bank) -> None:
-        columns = "id = ?, embedder = ?, dim = ?, created = ?, revision = ?, memories = ?, live = ?, turns = ?"
-        self._rows(f"UPDATE bank SET {columns} WHERE key = ?", *rows.bank_row(bank), key)
-
-    def _memories(self, bank: str, ids: Sequence[str] | None, revision: int | None) -> list[Memory]:
-        key, state = self._find(bank)
-        if ids is not None:
-            return rows.fetch_memories(self._rows, key, ids)
-        at = state.revision if revision is None else revision
-        where = "bank = ? AND born <= ? AND (died IS NULL OR died > ?) ORDER BY number"
-        return [
-            rows.read_memory(row) for row in self._rows(f"SELECT {rows.MEMORY} FROM memory WHERE {where}", key, at, at)
-        ]
-
-    def _every(self, bank: str) -> list[Memory]:
-        found = self._rows(f"SELECT {rows.MEMORY} FROM memory WHERE bank = ? ORDER BY number", self._find(bank)[0])
-        return [rows.read_memory(row) for row in found]
-
-    def _turns(self, bank: str, ids: Sequence[str] | None) -> list[Turn]:
-        key = self._find(bank)[0]
-        if ids is None:
-            found = self._rows(f"SELECT {rows.TURN} FROM turn WHERE bank = ? ORDER BY seq", key)
-        else:
-            found = rows.fetch(self._rows, f"SELECT {rows.TURN}, seq FROM turn WHERE bank = {key} AND id", ids)
-            found = [row[:-1] for row in sorted(found, key=lambda row: row[-1])]
-        return [rows.read_turn(row) for row in found]
-
-    def _log(self, bank: str, since: int) -> list[Revision]:
-        where = "bank = ? AND number > ? ORDER BY number"
-        found = self._rows(f"SELECT body FROM revision WHERE {where}", self._find(bank)[0], since)
-        return [rows.read_revision(row) for row in found]
-
-    def _vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
-        key, state = self._find(bank)
-        numbers = [rows.number(id) for id in ids]
-        found = dict(
-            rows.fetch(self._rows, f"SELECT number, vector FROM memory WHERE bank = {key} AND number", numbers)
-        )
-        for id, number in zip(ids, numbers, strict=True):
-            if number not in found:
-                raise UnknownMemoryError(f"bank {bank!r} has no memory {id!r}", memory=id)
-        return unpack([found[number] for number in numbers], state.dim)
-
-    def _candidates(self, bank: str, query: Query) -> Candidates:
-        self._rows("BEGIN")  # one view of the file for all that is read
-        try:
-            return self._searcher.candidates(*self._find(bank), query)
-        finally:
-            self._rows("COMMIT")
-
-    def _replace_vectors(
-        self, bank: str, embedder: tuple[str, int], vectors: Mapping[str, Vectors], revision: int
-    ) -> Bank:
-        with self._transaction():
-            key, state = self._find(bank)
-            check_replacement(state, {m.id for m in self._every(bank)}, vectors, revision)
-            change = ((pack(row), key, rows.number(id)) for id, row in vectors.items())
-            self._many("UPDATE memory SET vector = ? WHERE bank = ? AND number = ?", change)
-            self._rows("UPDATE bank SET embedder = ?, dim = ? WHERE key = ?", *embedder, key)
-        self._searcher.drop(key)
-        return self._find(bank)[1]
-
-    def _erase(self, bank: str, memories: Sequence[str], entry: tuple[str, datetime]) -> Revision:
-        with self._transaction():
-            key, state = self._find(bank)
-            found = rows.fetch_memories(self._rows, key, memories)
-            erasure = plan_erasure(state, found, self._log(bank, 0), self._turns(bank, None), entry)
-            for id in erasure.memories:
-                self._unindex(key, id)
-                self._rows("DELETE FROM memory WHERE bank = ? AND number = ?", key, rows.number(id))
-            for turn in erasure.turns:
-                self._rows("UPDATE turn SET text = '', caption = '' WHERE bank = ? AND id = ?", key, turn.id)
-            for revision in (*erasure.log, erasure.revision):
-                self._put_revision(key, revision)
-            self._put_bank(key, erasure.bank)
-            self._rows("PRAGMA user_version = 1")
-        self._searcher.drop(key)
-        self._scrub()
-        return erasure.revision
-
-    def _erase_bank(self, bank: str) -> None:
-        with self._transaction():
-            key = self._find(bank)[0]
-            fill = "INSERT INTO words (words, rowid, owner, terms) SELECT 'delete', key, owner, terms FROM memory"
-            self._rows(f"{fill} WHERE bank = ? AND died IS NULL", key)
-            for table in ("memory", "turn", "revision"):
-                self._rows(f"DELETE FROM {table} WHERE bank = ?", key)
-            self._rows("DELETE FROM bank WHERE key = ?", key)
-            self._rows("PRAGMA user_version = 1")
-        self._searcher.drop(key)
-        self._scrub()
-
-    def _scrub(self) -> None:
-        """Rewrite the file and empty its journal, so that no byte of what was deleted is left in either.
-
-        An erasure marks the file (`user_version`) in its own transaction; a crash before this is made good at
-        the next `open`.
-        """
-        with self._lock:
-            self._rows("INSERT INTO words (words) VALUES ('rebuild')")
-            self._rows("VACUUM")
-            busy = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
-            if not busy:
-                self._rows("PRAGMA user_version = 0")
-                busy = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
-        if busy:
-            raise StoreUnavailableError(
-                f"forgotten, but the journal of {str(self.path)!r} may hold the text while another process reads it: "
-                f"end that process, then open the store again, which finishes the erasure"
-            )
-
-    def _load(self, dump: Dump) -> Bank:
-        with self._transaction():
-            if self._rows("SELECT 1 FROM bank WHERE id = ?", dump.bank.id):
-                raise exists(dump.bank.id)
-            fill = "INSERT INTO bank (id, embedder, dim, created, revision, memories, live, turns)"
-            self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(dump.bank))
-            key = self._find(dump.bank.id)[0]
-            for seq, turn in enumerate(dump.turns, 1):
-                self._put_turn(key, seq, turn)
-            for memory, vector in zip(dump.memories, dump.vectors, strict=True):
-                self._put_memory(key, memory, pack(vector))
-            for revision in dump.log:
-                self._put_revision(key, revision)
-        return dump.bank
-
-
-def _connect(path: Path, patience: float) -> sqlite3.Connection:
+def _explained(path: Path, work: Callable[[], T]) -> T:
     with explained(path):
-        db = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-        try:
-            db.execute("PRAGMA journal_mode = WAL")
-            for pragma in ("synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY", "cell_size_check = ON"):
-                db.execute(f"PRAGMA {pragma}")
-            prepare(db, path)
-        except BaseException:
-            db.close()
-            raise
-    return db
+        return work()

@@ -29,6 +29,8 @@ CREATE TABLE memory (
     born INTEGER NOT NULL, whenever TEXT NOT NULL, entities TEXT NOT NULL, supersedes TEXT NOT NULL, died INTEGER,
     successor TEXT NOT NULL, owner TEXT NOT NULL, terms TEXT NOT NULL, vector BLOB NOT NULL) STRICT;
 CREATE UNIQUE INDEX memory_number ON memory (bank, number);
+CREATE INDEX memory_born ON memory (bank, born);
+CREATE INDEX memory_died ON memory (bank, died) WHERE died IS NOT NULL;
 CREATE INDEX memory_place ON memory (bank, session, idx) WHERE died IS NULL;
 CREATE TABLE revision (
     bank INTEGER NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
@@ -72,16 +74,23 @@ def explained(path: Path) -> Generator[None]:
         ) from error
 
 
-def prepare(db: sqlite3.Connection, path: Path) -> None:
-    """Make the tables in an empty file; check that any other file is ours.
+def prepared(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether the file is a store of ours; False for an empty file. Changes nothing.
 
     Raises CorruptStoreError for a file of another application or of another version.
     """
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application == APPLICATION:
-        return
+        return True
     if application or db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
         raise CorruptStoreError(
             f"{str(path)!r} is an SQLite file, but not a Memory-R1 store of this version: choose another --store"
         )
-    db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA application_id = {APPLICATION};COMMIT;")
+    return False
+
+
+def prepare(db: sqlite3.Connection, path: Path) -> None:
+    """Make an empty file a store, all or nothing. One process at a time: the caller holds the lock."""
+    if not prepared(db, path):
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA application_id = {APPLICATION};COMMIT;")
