@@ -1,0 +1,266 @@
+"""One SQLite file of banks, synchronously: the transactions behind `SqliteStore`. For one thread."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from filelock import FileLock
+from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
+from memory_r1.memory.codec import pack, unpack
+from memory_r1.memory.erasure import plan_erasure
+from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, UnknownMemoryError
+from memory_r1.memory.ranking import Candidates, Query
+from memory_r1.memory.store import Dump, Vectors, check_replacement, exists
+from memory_r1.memory.stores import sqlite_rows as rows
+from memory_r1.memory.stores.sqlite_schema import explained, prepare
+from memory_r1.memory.stores.sqlite_search import Searcher
+from memory_r1.memory.types import Bank, Memory, Receipt, Revision, Turn, Write
+
+
+class SqliteFile:
+    """The banks of one file. Every method is one transaction; what they do is said where `Store` declares them."""
+
+    def __init__(self, path: Path, large: int, patience: float) -> None:
+        self.path = path
+        self._lock = FileLock(f"{path}.lock", timeout=patience)
+        self._db = _connect(path, patience)
+        self._searcher = Searcher(self._db, large)
+        if self._rows("PRAGMA user_version") != [(0,)]:
+            self.scrub()
+
+    def _rows(self, query: str, *values: object) -> list[rows.Row]:
+        return self._db.execute(query, values).fetchall()
+
+    def _many(self, query: str, values: Iterator[rows.Row]) -> None:
+        self._db.executemany(query, values)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Generator[None]:
+        """A write transaction. The lock between processes keeps SQLite before 3.51.3 from resetting a WAL in use."""
+        with self._lock:
+            self._rows("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._rows("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has rolled it back already
+                    self._rows("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Release the file."""
+        try:
+            with self._lock:
+                self._db.close()
+        except OSError:  # a read-only folder: there is nothing to write back
+            self._db.close()
+
+    def find(self, bank: str) -> tuple[int, Bank]:
+        found = self._rows(f"SELECT {rows.BANK} FROM bank WHERE id = ?", bank)
+        if not found:
+            raise UnknownBankError.of(bank)
+        return rows.read_bank(found[0])
+
+    def banks(self) -> list[Bank]:
+        return [rows.read_bank(row)[1] for row in self._rows(f"SELECT {rows.BANK} FROM bank ORDER BY id")]
+
+    def create(self, bank: Bank) -> Bank:
+        with contextlib.suppress(UnknownBankError):
+            return self.find(bank.id)[1]
+        with self._transaction():
+            fill = "INSERT OR IGNORE INTO bank (id, embedder, dim, created, revision, memories, live, turns)"
+            self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(bank))
+        return self.find(bank.id)[1]
+
+    def write(self, bank: str, write: Write, vectors: Vectors) -> Receipt:
+        with self._transaction():
+            key, state = self.find(bank)
+            done = self._rows("SELECT body FROM revision WHERE bank = ? AND key = ?", key, write.key)
+            if done:
+                revision = rows.read_revision(done[0])
+                return Receipt(revision, tuple(self.memories(bank, revision.created, None)), repeated=True)
+            made = check_vectors(state, write, vectors)
+            old = {m.id: m for m in self.memories(bank, targets(write.operations), None)}
+            asked = [*sources(write.operations), *(turn.id for turn in write.turns)]
+            change = plan(state, write, old, {turn.id: turn for turn in self.turns(bank, asked)})
+            self._carry_out(key, state, change, made)
+        return Receipt(change.revision, change.created)
+
+    def _carry_out(self, key: int, before: Bank, change: Change, vectors: Vectors) -> None:
+        for seq, turn in enumerate(change.turns, before.turns + 1):
+            self._put_turn(key, seq, turn)
+        for memory, vector in zip(change.created, vectors, strict=True):
+            self._put_memory(key, memory, pack(vector))
+        for memory in change.ended:
+            self._unindex(key, memory.id)
+            where = (memory.died, memory.successor, key, rows.number(memory.id))
+            self._rows("UPDATE memory SET died = ?, successor = ? WHERE bank = ? AND number = ?", *where)
+        self._put_revision(key, change.revision)
+        self._put_bank(key, change.bank)
+
+    def _put_turn(self, key: int, seq: int, turn: Turn) -> None:
+        self._rows("INSERT INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", key, seq, *rows.turn_row(turn))
+
+    def _put_memory(self, key: int, memory: Memory, vector: bytes) -> None:
+        values = (key, *rows.memory_row(memory, vector), rows.owner(key))
+        self._rows(
+            f"INSERT INTO memory (bank, {rows.MEMORY}, terms, vector, owner) VALUES ({','.join('?' * len(values))})",
+            *values,
+        )
+        if memory.live:
+            where = (key, rows.number(memory.id))
+            fill = "INSERT INTO words (rowid, owner, terms) SELECT key, owner, terms FROM memory"
+            self._rows(f"{fill} WHERE bank = ? AND number = ?", *where)
+
+    def _unindex(self, key: int, memory: str) -> None:
+        fill = "INSERT INTO words (words, rowid, owner, terms) SELECT 'delete', key, owner, terms FROM memory"
+        self._rows(f"{fill} WHERE bank = ? AND number = ? AND died IS NULL", key, rows.number(memory))
+
+    def _put_revision(self, key: int, revision: Revision) -> None:
+        self._rows("INSERT OR REPLACE INTO revision VALUES (?, ?, ?, ?)", key, *rows.revision_row(revision))
+
+    def _put_bank(self, key: int, bank: Bank) -> None:
+        columns = "id = ?, embedder = ?, dim = ?, created = ?, revision = ?, memories = ?, live = ?, turns = ?"
+        self._rows(f"UPDATE bank SET {columns} WHERE key = ?", *rows.bank_row(bank), key)
+
+    def memories(self, bank: str, ids: Sequence[str] | None, revision: int | None) -> list[Memory]:
+        key, state = self.find(bank)
+        if ids is not None:
+            return rows.fetch_memories(self._rows, key, ids)
+        at = state.revision if revision is None else revision
+        where = "bank = ? AND born <= ? AND (died IS NULL OR died > ?) ORDER BY number"
+        return [
+            rows.read_memory(row) for row in self._rows(f"SELECT {rows.MEMORY} FROM memory WHERE {where}", key, at, at)
+        ]
+
+    def every(self, bank: str) -> list[Memory]:
+        found = self._rows(f"SELECT {rows.MEMORY} FROM memory WHERE bank = ? ORDER BY number", self.find(bank)[0])
+        return [rows.read_memory(row) for row in found]
+
+    def turns(self, bank: str, ids: Sequence[str] | None) -> list[Turn]:
+        key = self.find(bank)[0]
+        if ids is None:
+            found = self._rows(f"SELECT {rows.TURN} FROM turn WHERE bank = ? ORDER BY seq", key)
+        else:
+            found = rows.fetch(self._rows, f"SELECT {rows.TURN}, seq FROM turn WHERE bank = {key} AND id", ids)
+            found = [row[:-1] for row in sorted(found, key=lambda row: row[-1])]
+        return [rows.read_turn(row) for row in found]
+
+    def log(self, bank: str, since: int) -> list[Revision]:
+        where = "bank = ? AND number > ? ORDER BY number"
+        found = self._rows(f"SELECT body FROM revision WHERE {where}", self.find(bank)[0], since)
+        return [rows.read_revision(row) for row in found]
+
+    def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
+        key, state = self.find(bank)
+        numbers = [rows.number(id) for id in ids]
+        found = dict(
+            rows.fetch(self._rows, f"SELECT number, vector FROM memory WHERE bank = {key} AND number", numbers)
+        )
+        for id, number in zip(ids, numbers, strict=True):
+            if number not in found:
+                raise UnknownMemoryError(f"bank {bank!r} has no memory {id!r}", memory=id)
+        return unpack([found[number] for number in numbers], state.dim)
+
+    def candidates(self, bank: str, query: Query) -> Candidates:
+        self._rows("BEGIN")  # one view of the file for all that is read
+        try:
+            return self._searcher.candidates(*self.find(bank), query)
+        finally:
+            if self._db.in_transaction:
+                self._rows("COMMIT")
+
+    def replace_vectors(
+        self, bank: str, embedder: tuple[str, int], vectors: Mapping[str, Vectors], revision: int
+    ) -> Bank:
+        with self._transaction():
+            key, state = self.find(bank)
+            check_replacement(state, {m.id for m in self.every(bank)}, vectors, revision)
+            change = ((pack(row), key, rows.number(id)) for id, row in vectors.items())
+            self._many("UPDATE memory SET vector = ? WHERE bank = ? AND number = ?", change)
+            self._rows("UPDATE bank SET embedder = ?, dim = ? WHERE key = ?", *embedder, key)
+        self._searcher.drop(key)
+        return self.find(bank)[1]
+
+    def erase(self, bank: str, memories: Sequence[str], entry: tuple[str, datetime]) -> Revision:
+        with self._transaction():
+            key, state = self.find(bank)
+            found = rows.fetch_memories(self._rows, key, memories)
+            erasure = plan_erasure(state, found, self.log(bank, 0), self.turns(bank, None), entry)
+            for id in erasure.memories:
+                self._unindex(key, id)
+                self._rows("DELETE FROM memory WHERE bank = ? AND number = ?", key, rows.number(id))
+            for turn in erasure.turns:
+                self._rows("UPDATE turn SET text = '', caption = '' WHERE bank = ? AND id = ?", key, turn.id)
+            for revision in (*erasure.log, erasure.revision):
+                self._put_revision(key, revision)
+            self._put_bank(key, erasure.bank)
+            self._rows("PRAGMA user_version = 1")
+        self._searcher.drop(key)
+        self.scrub()
+        return erasure.revision
+
+    def erase_bank(self, bank: str) -> None:
+        with self._transaction():
+            key = self.find(bank)[0]
+            fill = "INSERT INTO words (words, rowid, owner, terms) SELECT 'delete', key, owner, terms FROM memory"
+            self._rows(f"{fill} WHERE bank = ? AND died IS NULL", key)
+            for table in ("memory", "turn", "revision"):
+                self._rows(f"DELETE FROM {table} WHERE bank = ?", key)
+            self._rows("DELETE FROM bank WHERE key = ?", key)
+            self._rows("PRAGMA user_version = 1")
+        self._searcher.drop(key)
+        self.scrub()
+
+    def scrub(self) -> None:
+        """Rewrite the file and empty its journal, so that no byte of what was deleted is left in either.
+
+        An erasure marks the file (`user_version`) in its own transaction; a crash before this is made good at
+        the next `open`.
+        """
+        with self._lock:
+            self._rows("INSERT INTO words (words) VALUES ('rebuild')")
+            self._rows("VACUUM")
+            busy = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+            if not busy:
+                self._rows("PRAGMA user_version = 0")
+                busy = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
+        if busy:
+            raise StoreUnavailableError(
+                f"forgotten, but the journal of {str(self.path)!r} may hold the text while another process reads it: "
+                f"end that process, then open the store again, which finishes the erasure"
+            )
+
+    def load(self, dump: Dump) -> Bank:
+        with self._transaction():
+            if self._rows("SELECT 1 FROM bank WHERE id = ?", dump.bank.id):
+                raise exists(dump.bank.id)
+            fill = "INSERT INTO bank (id, embedder, dim, created, revision, memories, live, turns)"
+            self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(dump.bank))
+            key = self.find(dump.bank.id)[0]
+            for seq, turn in enumerate(dump.turns, 1):
+                self._put_turn(key, seq, turn)
+            for memory, vector in zip(dump.memories, dump.vectors, strict=True):
+                self._put_memory(key, memory, pack(vector))
+            for revision in dump.log:
+                self._put_revision(key, revision)
+        return dump.bank
+
+
+def _connect(path: Path, patience: float) -> sqlite3.Connection:
+    with explained(path):
+        db = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in ("synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY", "cell_size_check = ON"):
+                db.execute(f"PRAGMA {pragma}")
+            if not prepared(db, path):
+                with FileLock(f"{path}.lock", timeout=patience):  # several processes may make the file at once
+                    prepare(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db
