@@ -16,7 +16,7 @@ from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, Unk
 from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.store import Dump, Vectors, check_replacement, exists
 from memory_r1.memory.stores import sqlite_rows as rows
-from memory_r1.memory.stores.sqlite_schema import explained, prepare
+from memory_r1.memory.stores.sqlite_schema import explained, prepare, prepared
 from memory_r1.memory.stores.sqlite_search import Searcher
 from memory_r1.memory.types import Bank, Memory, Receipt, Revision, Turn, Write
 
@@ -29,8 +29,12 @@ class SqliteFile:
         self._lock = FileLock(f"{path}.lock", timeout=patience)
         self._db = _connect(path, patience)
         self._searcher = Searcher(self._db, large)
-        if self._rows("PRAGMA user_version") != [(0,)]:
-            self.scrub()
+        try:
+            if self._rows("PRAGMA user_version") != [(0,)]:
+                self.scrub()
+        except BaseException:
+            self._db.close()
+            raise
 
     def _rows(self, query: str, *values: object) -> list[rows.Row]:
         return self._db.execute(query, values).fetchall()
