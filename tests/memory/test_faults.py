@@ -12,15 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import fault_worker
 import numpy as np
 import pytest
+from fault_worker import EMBEDDER, START, put, step, turn
 from memory_r1.memory.errors import CorruptStoreError, StoreUnavailableError
 from memory_r1.memory.store import Dump
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Write
-
-from tests.memory import fault_worker
-from tests.memory.fault_worker import EMBEDDER, START, put, step, turn
 
 WORKER = Path(fault_worker.__file__)
 
@@ -243,13 +242,13 @@ async def test_a_full_database_refuses_the_write_whole(tmp_path: Path) -> None:
     path, number = tmp_path / "m.db", 10
     before = await uninterrupted(path, number)
     async with await SqliteStore.open(path) as store:
-        pages = store._rows("PRAGMA page_count")[0][0]
-        store._rows(f"PRAGMA max_page_count = {pages}")  # SQLite's own word for a full disk
+        pages = store._file._rows("PRAGMA page_count")[0][0]
+        store._file._rows(f"PRAGMA max_page_count = {pages}")  # SQLite's own word for a full disk
         long = turn(number, "much " * 50_000)
         with pytest.raises(StoreUnavailableError, match="the disk is full"):
             await put(store, "b", Write("long", long.time, (long,), (Add("Ada talks", "Ada", (long.id,)),)))
         assert same(await store.dump("b"), before)
-        store._rows("PRAGMA max_page_count = 1000000")
+        store._file._rows("PRAGMA max_page_count = 1000000")
         await put(store, "b", step(number))
     assert same(await content(path), await uninterrupted(tmp_path / "whole.db", number + 1))
 

@@ -1,6 +1,6 @@
-"""One process that works on an SQLite store until it ends, fails or is killed. `test_faults.py` starts several.
+"""One process that works on an SQLite store until it ends, fails or is killed. `memory/test_faults.py` starts several.
 
-    python tests/memory/fault_worker.py FILE JOB [ARGUMENT ...]
+    python tests/fault_worker.py FILE JOB [ARGUMENT ...]
 
 It says on stdout, a line each and at once, what the store has acknowledged.
 """
@@ -107,10 +107,10 @@ async def forget(store: SqliteStore, *memories: str) -> None:
 
 async def hold(store: SqliteStore) -> None:
     """Keep a write transaction open until stdin ends."""
-    store._rows("BEGIN IMMEDIATE")
+    store._file._rows("BEGIN IMMEDIATE")
     say("held")
     sys.stdin.read()
-    store._rows("ROLLBACK")
+    store._file._rows("ROLLBACK")
 
 
 async def overflow(store: SqliteStore, first: str) -> None:
