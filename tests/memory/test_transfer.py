@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.errors import ConflictError, FileFormatError, InputError
 from memory_r1.memory.store import Dump, Store
@@ -37,7 +36,7 @@ async def filled(store: Store, bank: str = "anna") -> Dump:
 
 
 async def put(store: Store, bank: str, at: int, operation: Add | Update | Delete | Noop) -> None:
-    turn = Turn(f"t{at}", "s1", at, "Anna", f"Line {at}\nof \"Anna\"\t\\", NOON.replace(minute=at), "a photo")
+    turn = Turn(f"t{at}", "s1", at, "Anna", f'Line {at}\nof "Anna"\t\\', NOON.replace(minute=at), "a photo")
     texts = [operation.text] if isinstance(operation, Add | Update) else []
     vectors = await EMBEDDER.embed(texts)
     await store.write(bank, Write(f"turn:{at}", turn.time, (turn,), (operation,)), vectors)
@@ -164,7 +163,7 @@ async def test_vectors_that_are_not_finite_are_refused():
 
 @pytest.mark.parametrize("text", ["", "\n", "[]\n", "not json\n", "{}\n", "[" * 100_000 + "\n"])
 def test_what_is_no_export_is_refused(text: str):
-    with pytest.raises(FileFormatError, match="^x, line 1: "):
+    with pytest.raises(FileFormatError, match=r"^x, line 1: "):
         from_lines(text.splitlines(keepends=True), "x")
 
 
