@@ -1,0 +1,131 @@
+"""Commands that put conversations in: ingest, chat."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from memory_r1.memory.errors import InputError, MemoryR1Error
+
+from .shared import BankOption, Session, console, counted, options, run, show, show_json
+
+if TYPE_CHECKING:
+    from memory_r1.flows.ingest import OnTurn, Summary
+    from memory_r1.memory.types import Turn
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="LoCoMo's JSON, or JSON lines.")]
+SampleOption = Annotated[
+    str | None, typer.Option(metavar="ID", help="Which conversation of a LoCoMo file, as conv-26.", show_default=False)
+]
+LimitOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Read the first N turns only.")]
+SpeakerOption = Annotated[str, typer.Option(metavar="NAME", help="Who you are.")]
+
+INGEST_EPILOG = """\b
+A line of a JSON-lines file is one turn; session, id and caption may be left out:
+  {"speaker": "Anna", "text": "I moved to Oslo.", "time": "2024-05-01T10:00", "session": "1", "id": "7"}
+
+\b
+Examples:
+  memory-r1 ingest chat.jsonl --bank anna
+  memory-r1 ingest locomo10.json --sample conv-26 --bank conv-26 --limit 50"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command(epilog=INGEST_EPILOG)(ingest)
+    app.command()(chat)
+
+
+def ingest(
+    ctx: typer.Context, file: FileArgument, bank: BankOption, sample: SampleOption = None, limit: LimitOption = None
+) -> None:
+    """Read a conversation into a bank.
+
+    Turn by turn, each durable as soon as it is counted. Stop it whenever you like: the same command goes on where it
+    was, asks no model again and stores nothing twice.
+    """
+    from memory_r1.flows.readers import read_conversation
+
+    turns = read_conversation(file, sample)[:limit]
+
+    async def work(session: Session) -> Summary:
+        from memory_r1.flows.ingest import ingest as read_in
+
+        agent = await session.agent(bank)
+        with _progress(len(turns)) as step:
+            return await read_in(agent, bank, turns, step)
+
+    summary = run(ctx, work, make=True)
+    show_json(summary) if options(ctx).json else _show_summary(summary)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[OnTurn]:
+    """A bar with the time left, on stderr and on a terminal only. An ingestion that ends early says how to go on."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    last: list[Summary] = []
+    left = TextColumn("{task.fields[operations]}")
+    errors = console(stderr=True)
+    columns = (TextColumn("turns"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), left)
+    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
+        task = bar.add_task("", total=total, operations="")
+
+        def step(_: Turn, summary: Summary) -> None:
+            last[:] = [summary]
+            bar.update(task, completed=summary.done, operations=counted(summary.operations))
+
+        try:
+            yield step
+        except (asyncio.CancelledError, MemoryR1Error):
+            bar.stop()
+            done = last[0].done if last else 0
+            if done:
+                typer.echo(f"Stopped: {done} of {total} turns are stored; the same command goes on there.", err=True)
+            raise
+
+
+def _show_summary(summary: Summary) -> None:
+    before = f", {summary.known} were known" if summary.known else ""
+    show(f"Bank {summary.bank}: {summary.turns} turns read{before}.")
+    if summary.turns:
+        show(f"Operations: {counted(summary.operations) or 'none'}. Model calls: {summary.calls}.")
+    if summary.failures:
+        show(f"Failures: {counted(summary.failures)}. `memory-r1 history --bank {summary.bank}` shows where.")
+
+
+def chat(ctx: typer.Context, bank: BankOption, speaker: SpeakerOption = "User") -> None:
+    """Talk to the agent. It remembers what you say.
+
+    And it answers what you ask. An empty line or Ctrl-D ends it.
+    """
+    if options(ctx).json:
+        raise InputError("chat is for people: use ingest and ask with --json")
+
+    async def work(session: Session) -> None:
+        from langchain_core.messages import HumanMessage
+
+        agent = await session.agent(bank)
+        config: Any = {"configurable": {"bank": bank, "speaker": speaker, "session": _session()}}
+        while said := await asyncio.to_thread(_prompt, speaker):
+            result: Mapping[str, Any] = await agent.agent.ainvoke({"messages": [HumanMessage(said)]}, config)
+            show(result["messages"][-1].text)
+
+    run(ctx, work, make=True)
+
+
+def _session() -> str:
+    from datetime import datetime
+
+    return f"chat-{datetime.now():%Y%m%dT%H%M%S}"
+
+
+def _prompt(speaker: str) -> str:
+    try:
+        return input(f"{speaker}: ").strip()
+    except EOFError:
+        return ""

@@ -1,0 +1,159 @@
+"""Examines an installation: what is there, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Literal
+
+from memory_r1.flows.settings import Settings
+from memory_r1.memory.errors import MemoryR1Error
+from memory_r1.memory.stores.open import open_store, redacted
+
+EXTRAS = {
+    "neo4j": (("neo4j",), "memories in a Neo4j server"),
+    "openai": (("langchain-openai",), "models behind an OpenAI-compatible endpoint, as vLLM"),
+    "embed": (("sentence-transformers", "torch"), "embeddings by meaning, from a sentence-transformers model"),
+    "serve": (("langgraph-cli", "langgraph-api"), "langgraph dev, Studio and the SDK"),
+    "rl": (("nltk",), "scoring answers: memory-r1 bench answers"),
+}
+"""What each optional extra brings."""
+
+CORE = ("memory-r1", "langgraph", "langchain-core", "numpy", "pydantic")
+PATIENCE = 20.0
+"""Seconds that a model endpoint has to reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `state`: "ok", "missing" (optional, not there) or "failed" (asked for, doesn't work).
+
+    `advice` says how to get or mend it.
+    """
+
+    topic: str
+    name: str
+    state: Literal["ok", "missing", "failed"]
+    found: str
+    advice: str = ""
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """Look at everything the settings name. Changes nothing; asks each model in use for one word."""
+    checks = [*_packages(), await _store(settings), await _embedder(settings)]
+    checks += [await _model(role, name) for role, name in settings.models.items()]
+    return [*checks, *_tools()]
+
+
+def _packages() -> list[Check]:
+    checks = [Check("python", "python", "ok", platform.python_version())]
+    checks += [Check("core", name, "ok", _version(name)) for name in CORE]
+    for extra, (packages, brings) in EXTRAS.items():
+        lacking = [name for name in packages if not _version(name)]
+        found = ", ".join(f"{name} {_version(name)}" for name in packages if _version(name))
+        if lacking:
+            advice = f"for {brings}: pip install 'memory-r1[{extra}]'"
+            checks.append(Check("extra", extra, "missing", f"without {', '.join(lacking)}", advice))
+        else:
+            checks.append(Check("extra", extra, "ok", found))
+    return checks
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+async def _store(settings: Settings) -> Check:
+    url, path = redacted(settings.store_url), settings.store_path
+    if path is not None and not path.exists():
+        return Check("store", url, "ok", "not made yet", "memory-r1 ingest makes it")
+
+    async def look() -> str:
+        async with await open_store(settings.store_url, password=settings.store_password.get_secret_value()) as store:
+            banks = await store.banks()
+            kind = f"SQLite {sqlite3.sqlite_version}" if path is not None else await _kind(store)
+            return f"{kind}, {len(banks)} bank(s), {sum(bank.live for bank in banks)} memories"
+
+    return await _tried("store", url, look)
+
+
+async def _kind(store: Any) -> str:
+    described = getattr(store, "server", None)
+    return str(described) if described else type(store).__name__
+
+
+async def _embedder(settings: Settings) -> Check:
+    from memory_r1.memory.embedders.load import load_embedder
+
+    spec = settings.embedder or "hashed"
+
+    async def look() -> str:
+        key = settings.embedder_api_key.get_secret_value()
+        embedder = await asyncio.to_thread(load_embedder, spec, api_key=key)
+        return f"{embedder.name}, {embedder.dim} dimensions"
+
+    check = await _tried("embedder", redacted(spec), look)
+    if spec.startswith("hashed") and check.state == "ok":
+        advice = (
+            "built in: finds words and parts of words, not other words for the same thing. A sentence-transformers "
+            "model can: pip install 'memory-r1[embed]', then reembed with --embedder sentence:all-MiniLM-L6-v2"
+        )
+        return Check(check.topic, check.name, check.state, check.found, advice)
+    return check
+
+
+async def _model(role: str, name: str) -> Check:
+    topic = f"{role} model"
+    if name == "rules":
+        return Check(topic, name, "ok", "built in, no model: a baseline", "for a model: --model openai:NAME@URL")
+
+    async def look() -> str:
+        from memory_r1.graphs.models import load_model
+
+        reply = await asyncio.wait_for(load_model(name).ainvoke("Reply with the word ready."), PATIENCE)
+        return f"replies {str(reply.content).strip()[:40]!r}"
+
+    return await _tried(topic, redacted(name), look)
+
+
+async def _tried(topic: str, name: str, look: Callable[[], Awaitable[str]]) -> Check:
+    try:
+        return Check(topic, name, "ok", await look())
+    except TimeoutError:
+        return Check(topic, name, "failed", f"no reply within {PATIENCE:.0f} s", "start its server, or name another")
+    except MemoryR1Error as error:
+        return Check(topic, name, "failed", error.message)
+    except Exception as error:  # noqa: BLE001 a model library may raise anything, and the finding is that it did
+        why = f"{type(error).__name__}: {error}"[:300]
+        return Check(topic, name, "failed", why, "see that its server runs and that the name is right")
+
+
+def _tools() -> list[Check]:
+    java = shutil.which("java")
+    return [
+        _punkt(),
+        Check("tool", "java", "ok", java)
+        if java
+        else Check("tool", "java", "missing", "not on the path", "only to run a Neo4j server: install Java 21"),
+    ]
+
+
+def _punkt() -> Check:
+    name = "NLTK's punkt_tab"
+    if not _version("nltk"):
+        return Check("tool", name, "missing", "nltk is not installed", "pip install 'memory-r1[rl]'")
+    import nltk
+
+    try:
+        return Check("tool", name, "ok", str(nltk.data.find("tokenizers/punkt_tab/english/")))
+    except LookupError:
+        advice = "for bench answers: python -m nltk.downloader punkt_tab, or set NLTK_DATA"
+        return Check("tool", name, "missing", "not found", advice)

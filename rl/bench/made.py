@@ -1,0 +1,128 @@
+"""What the speed benchmarks share: made-up banks of any size, a clock for the embedder, the machine, a table."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from memory_r1.memory.analysis import index_text
+from memory_r1.memory.embedders import Embedder, Vectors
+from memory_r1.memory.store import Dump, Store
+from memory_r1.memory.stores.open import open_store
+from memory_r1.memory.types import Add, Bank, Memory, Revision, Turn
+
+START = datetime(2024, 1, 1, 9, 0)
+SPEAKERS = ("Anna", "Ben")
+_VERBS = ("bought", "painted", "visited", "lost", "found", "repaired", "cooked", "described", "planned", "sold")
+_PLACES = ("Lisbon", "Oslo", "Kyoto", "the library", "the market", "a workshop", "her office", "the old mill")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A benchmark's result. `note` says what the figures are; each row has a cell for each of `columns`."""
+
+    name: str
+    note: str
+    columns: tuple[str, ...]
+    rows: list[tuple[str | int | float, ...]]
+    machine: dict[str, str] = field(default_factory=lambda: machine())
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on."""
+    return {
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "command": " ".join(["memory-r1", *sys.argv[1:]]),
+    }
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+        if names:
+            return names[0]
+    return platform.processor() or platform.machine()
+
+
+@dataclass
+class TimedEmbedder:
+    """An embedder that counts the processor time it takes, in seconds, so that it can be told from the rest."""
+
+    inner: Embedder
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The inner embedder's name."""
+        return self.inner.name
+
+    @property
+    def dim(self) -> int:
+        """The inner embedder's dimension."""
+        return self.inner.dim
+
+    async def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """The inner embedder's vectors."""
+        start = time.process_time()
+        try:
+            return await self.inner.embed(texts, query=query)
+        finally:
+            self.seconds += time.process_time() - start
+
+
+def made_turns(count: int, seed: int = 0) -> list[Turn]:
+    """`count` turns of two people, 20 to a session, each with one fact; no two alike."""
+    chance = random.Random(seed)
+    words = ["".join(chance.choices("bcdfglmnprst", k=1) + chance.choices("aeiou", k=1)) for _ in range(400)]
+    turns: list[Turn] = []
+    for at in range(count):
+        things = " ".join("".join(chance.sample(words, 3)) for _ in range(5))
+        text = f"{SPEAKERS[at % 2]} {chance.choice(_VERBS)} {things} in {chance.choice(_PLACES)}."
+        turn = Turn(f"t{at}", f"s{at // 20}", at % 20, SPEAKERS[at % 2], text, START + timedelta(minutes=at))
+        turns.append(turn)
+    return turns
+
+
+async def made_bank(bank: str, size: int, embedder: Embedder, seed: int = 0) -> Dump:
+    """A bank of `size` live memories, each from one turn."""
+    turns = made_turns(size, seed)
+    memories = [
+        Memory(f"m{n}", t.text, t.speaker, (t.id,), t.session, t.index, t.time, n) for n, t in enumerate(turns, 1)
+    ]
+    log = [
+        Revision(n, f"turn:{t.id}", t.time, (Add(t.text, t.speaker, (t.id,)),), (f"m{n}",), (), (t.id,))
+        for n, t in enumerate(turns, 1)
+    ]
+    texts = [index_text(m.text, m.speaker, m.when, m.recorded) for m in memories]
+    vectors = np.concatenate([await embedder.embed(texts[at : at + 256]) for at in range(0, size, 256)])
+    state = Bank(bank, embedder.name, embedder.dim, START, size, size, size, size)
+    return Dump(state, tuple(turns), tuple(memories), tuple(log), vectors)
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Store]:
+    """The store at `url`; for "sqlite" and "memory" one of its own, gone afterwards."""
+    with TemporaryDirectory(prefix="memory-r1-bench-") as folder:
+        known = {"sqlite": f"sqlite:///{Path(folder) / 'bench.db'}", "memory": "memory://"}
+        async with await open_store(known.get(url, url)) as store:
+            yield store
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` (0 to 1) of `values` lie."""
+    return float(np.quantile(values, share))
