@@ -15,11 +15,9 @@ from hashlib import sha256
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langchain_core.runnables import Runnable, RunnableConfig
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
+from langchain_core.runnables import RunnableConfig
 from memory_r1.graphs.state import TURN, AgentInput, AgentState, Context, Json, bank_of, setting
-from memory_r1.graphs.steps import Step
+from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.store import Store
@@ -65,11 +63,9 @@ class Conversing:
         return {"messages": [AIMessage(speak(state))]}
 
 
-def build_chat(
-    steps: Conversing, remember: Runnable[Any, Any], answer: Runnable[Any, Any]
-) -> CompiledStateGraph[AgentState, Context, AgentInput, AgentState]:
+def build_chat(steps: Conversing, remember: Graph, answer: Graph) -> Graph:
     """Compile `agent` from the compiled `remember` and `answer`. In and out: `messages`."""
-    graph = StateGraph(AgentState, Context, input_schema=AgentInput)
+    graph: Any = StateGraph(AgentState, Context, input_schema=AgentInput)
     graph.add_node("listen", Step("listen", steps.listen))
     graph.add_node("remember", remember)
     graph.add_node("answer", answer)

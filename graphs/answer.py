@@ -9,10 +9,9 @@ result against what was retrieved, and cites.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
 from memory_r1.graphs.parse import lookup_ids
 from memory_r1.graphs.remember import Limits, failed
 from memory_r1.graphs.roles import Meter, Roles, metered
@@ -28,7 +27,7 @@ from memory_r1.graphs.state import (
     Context,
     bank_of,
 )  # fmt: skip
-from memory_r1.graphs.steps import Step, emit
+from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step, emit
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError, MalformedOutputError
 from memory_r1.memory.store import Store
@@ -81,9 +80,9 @@ class Answering:
         return AnswerUpdate(answer=answer)
 
 
-def build_answer(steps: Answering) -> CompiledStateGraph[AnswerState, Context, AnswerInput, AnswerOutput]:
+def build_answer(steps: Answering) -> Graph:
     """Compile `answer`. In: `question`, `asked`. Out: `answer`, `hits`, `failures`, `usage`."""
-    graph = StateGraph(AnswerState, Context, input_schema=AnswerInput, output_schema=AnswerOutput)
+    graph: Any = StateGraph(AnswerState, Context, input_schema=AnswerInput, output_schema=AnswerOutput)
     for step in (steps.retrieve, steps.distil, steps.answer):
         graph.add_node(step.__name__, Step(step.__name__, step))
     graph.add_edge(START, "retrieve")

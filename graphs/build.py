@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from langgraph.graph.state import CompiledStateGraph
 from memory_r1.graphs.agent import Conversing, build_chat
 from memory_r1.graphs.answer import Answering, build_answer
 from memory_r1.graphs.models import RULES, ModelOptions, Models, load_roles
 from memory_r1.graphs.remember import Limits, Remember, build_remember
 from memory_r1.graphs.roles import Failure, Roles, Usage
-from memory_r1.graphs.state import FAILURES, HITS, OPERATIONS, USAGE, Context, Json
+from memory_r1.graphs.state import FAILURES, HITS, OPERATIONS, USAGE, Json
+from memory_r1.graphs.steps import Graph
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.store import Store
 from memory_r1.memory.types import Answer, Hit, Operation, Turn
-
-Graph = CompiledStateGraph[Any, Context, Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Agent:
 
     async def learn(self, turn: Turn, bank: str) -> Remembered:
         """Run `remember` on one turn, values in and out."""
-        out: Json = await self.remember.ainvoke({"turn": turn}, {"configurable": {"bank": bank}})
+        out: Json = await cast(Any, self.remember).ainvoke({"turn": turn}, {"configurable": {"bank": bank}})
         receipt: Json = out["receipt"]
         return Remembered(
             tuple(OPERATIONS.validate_python(out["operations"])),
@@ -76,7 +74,7 @@ class Agent:
     async def ask(self, question: str, bank: str, asked: datetime | None = None) -> Answered:
         """Run `answer` on one question, values in and out."""
         given = {"question": question, "asked": asked.isoformat() if asked else None}
-        out: Json = await self.answer.ainvoke(given, {"configurable": {"bank": bank}})
+        out: Json = await cast(Any, self.answer).ainvoke(given, {"configurable": {"bank": bank}})
         found: Json = out["answer"]
         return Answered(
             Answer(found["question"], found["text"], tuple(found["selected"])), tuple(found["turns"]),

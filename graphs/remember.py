@@ -17,12 +17,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypedDict
+from typing import Any
 
 import numpy as np
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
 from memory_r1.graphs.parse import check_targets
 from memory_r1.graphs.roles import Failure, Meter, Role, Roles, Usage, metered
 from memory_r1.graphs.state import (
@@ -41,7 +39,7 @@ from memory_r1.graphs.state import (
     bank_of,
     read_turn,
 )  # fmt: skip
-from memory_r1.graphs.steps import Step, emit
+from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step, emit
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import texts
 from memory_r1.memory.embedders.base import Embedder
@@ -99,7 +97,7 @@ class Remember:
         update["facts"] = FACTS.dump_python(facts, mode="json")
         for fact in update["facts"]:
             emit("fact", fact=fact)
-        update.update(_charge({}, meter))
+        update["failures"], update["usage"] = _charge({}, meter)
         return update
 
     async def retrieve(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
@@ -129,7 +127,8 @@ class Remember:
         operations = OPERATIONS.dump_python([*repeats.values(), *decided], mode="json")
         for operation in operations:
             emit("operation", operation=operation)
-        return RememberUpdate(operations=operations, decided=shown, **_charge(state, meter))
+        failures, usage = _charge(state, meter)
+        return RememberUpdate(operations=operations, decided=shown, failures=failures, usage=usage)
 
     async def apply(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
         """Write turn and operations, all or nothing. No receipt means: the bank has moved on, retrieve again."""
@@ -182,9 +181,9 @@ class Remember:
         return await self.embedder.embed([index_text(op.text, op.speaker, op.when, turn.time) for op in made])
 
 
-def build_remember(steps: Remember) -> CompiledStateGraph[RememberState, Context, RememberInput, RememberOutput]:
+def build_remember(steps: Remember) -> Graph:
     """Compile `remember`. In: `turn`. Out: `operations`, `receipt`, `failures`, `usage`."""
-    graph = StateGraph(RememberState, Context, input_schema=RememberInput, output_schema=RememberOutput)
+    graph: Any = StateGraph(RememberState, Context, input_schema=RememberInput, output_schema=RememberOutput)
     for step in (steps.extract, steps.retrieve, steps.manage, steps.apply):
         graph.add_node(step.__name__, Step(step.__name__, step))
     graph.add_edge(START, "extract")
@@ -216,16 +215,11 @@ def _after_apply(state: RememberState) -> str:
     return END if state.get("receipt") else "retrieve"
 
 
-class _Bill(TypedDict):
-    failures: list[Json]
-    usage: Json
-
-
-def _charge(state: RememberState | Json, meter: Meter) -> _Bill:
-    """What stands in `state`, and on top what the step used and where it failed."""
+def _charge(state: RememberState | Json, meter: Meter) -> tuple[list[Json], Json]:
+    """Failures and usage: what stands in `state`, and on top what the step used and where it failed."""
     before = USAGE.validate_python(state.get("usage") or {})
     failures = [*(state.get("failures") or []), *FAILURES.dump_python(meter.failures)]
-    return {"failures": failures, "usage": USAGE.dump_python(before + meter.usage)}
+    return failures, USAGE.dump_python(before + meter.usage)
 
 
 def _repeats(facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> dict[int, Noop]:

@@ -7,7 +7,7 @@ becomes a counted `Failure`; ModelUnavailableError passes through, and the turn 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -92,7 +92,7 @@ _METER: ContextVar[Meter | None] = ContextVar("memory_r1_meter", default=None)
 
 
 @contextmanager
-def metered() -> Iterator[Meter]:
+def metered() -> Generator[Meter]:
     """Collect what the roles called inside the block report by `spend` and `fail`."""
     meter = Meter()
     token = _METER.set(meter)

@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false
 """What flows through the graphs: JSON only, so that checkpoints, servers and other people's apps can carry it.
 
 Inside a node the values of `memory.types` are used; the adapters here carry them over the border.

@@ -1,3 +1,4 @@
+# pyright: reportMissingTypeStubs=false
 """One step of a graph that serves `invoke` and `ainvoke` alike.
 
 The step is written once, as a coroutine function. Synchronous callers run it on one background event loop for the
@@ -14,28 +15,33 @@ from typing import Any, TypeVar
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 from langgraph.config import get_stream_writer
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+__all__ = ["END", "START", "Graph", "Step", "StateGraph", "emit", "run_sync"]
 
 T = TypeVar("T")
-Run = Callable[[Any, RunnableConfig], Awaitable[dict[str, Any]]]
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+Run = Callable[[Any, RunnableConfig], Awaitable[Any]]
 """A step: the graph's state and the run's config in, an update of the state out."""
 
 
-class Step(Runnable[Any, dict[str, Any]]):
+class Step(Runnable[Any, Any]):
     """A node: `run` behind both calling styles."""
 
     def __init__(self, name: str, run: Run) -> None:
         self.name = name
         self._run = run
 
-    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the step on this event loop."""
         return await self._run(input, ensure_config(config))
 
-    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> dict[str, Any]:
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the step on the background loop and wait for it."""
         return _LOOP.run(self._await(input, ensure_config(config)))
 
-    async def _await(self, input: Any, config: RunnableConfig) -> dict[str, Any]:
+    async def _await(self, input: Any, config: RunnableConfig) -> Any:
         return await self._run(input, config)
 
 
