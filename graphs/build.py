@@ -71,6 +71,10 @@ class Agent:
             tuple(FAILURES.validate_python(out["failures"])), USAGE.validate_python(out["usage"]),
         )  # fmt: skip
 
+    async def close(self) -> None:
+        """Close the connections to the models that `build_agent` loaded. The store is the caller's to close."""
+        await self.roles.close()
+
     async def ask(self, question: str, bank: str, asked: datetime | None = None) -> Answered:
         """Run `answer` on one question, values in and out."""
         given = {"question": question, "asked": asked.isoformat() if asked else None}

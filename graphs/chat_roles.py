@@ -63,9 +63,8 @@ class ChatCall:
                     log.warning("%s: the endpoint takes no JSON schema, going on without: %s", self.role, say(error))
                     self._constrained = None
                     continue
-                failure = typed(error, self.role, attempt)
-                if failure is None or not passing(error) or attempt >= self.patience.tries:
-                    raise (failure or error) from error
+                if not passing(error) or attempt >= self.patience.tries:
+                    raise typed(error, self.role, attempt) from error
                 log.warning("%s: try %d failed, next in %.1f s: %s", self.role, attempt, wait, say(error))
             await asyncio.sleep(wait)
             wait, attempt = min(wait * 2, self.patience.longest), attempt + 1
@@ -126,9 +125,11 @@ def constrain(model: BaseChatModel, schema: dict[str, Any]) -> Runnable[Any, AIM
 
     LangChain's own parser is left off: it mends broken JSON by guessing, in quadratic time.
     """
-    try:
-        chain = model.with_structured_output(schema, method="json_schema")
-    except (NotImplementedError, TypeError, ValueError) as error:
-        log.info("%s takes no JSON schema (%s): its replies are only checked", type(model).__name__, error)
-        return None
-    return cast("Runnable[Any, AIMessage]", chain.first) if isinstance(chain, RunnableSequence) else None
+    for options in ({"method": "json_schema", "strict": True}, {"method": "json_schema"}):
+        try:
+            chain = model.with_structured_output(schema, **options)
+        except (NotImplementedError, TypeError, ValueError) as error:
+            log.info("%s takes no JSON schema by %r: %s", type(model).__name__, options, error)
+        else:
+            return cast("Runnable[Any, AIMessage]", chain.first) if isinstance(chain, RunnableSequence) else None
+    return None

@@ -35,14 +35,12 @@ def passing(error: Exception) -> bool:
     return isinstance(error, OSError | json.JSONDecodeError) or bool(_names(error) & _LOST)
 
 
-def typed(error: Exception, role: Role, attempt: int) -> ModelError | None:
-    """`error` as one of ours; None when it is neither the endpoint's nor the reply's fault but a bug."""
+def typed(error: Exception, role: Role, attempt: int) -> ModelError:
+    """`error`, whatever it is, as one of ours: this is the one boundary to the client libraries."""
     if isinstance(error, ModelError):
         return error
     if _names(error) & _CUT:
-        return MalformedOutputError(f"the {role}'s reply ended early ({say(error)}): raise max_tokens")
-    if not passing(error) and _status(error) is None:
-        return None
+        return MalformedOutputError(f"the {role}'s reply ended early ({type(error).__name__}): raise max_tokens")
     tries = f" after {attempt} tries" if attempt > 1 else ""
     return ModelUnavailableError(
         f"the {role}'s model doesn't answer{tries} ({say(error)}): is its endpoint up, and are model and key right? "

@@ -69,7 +69,9 @@ def load_roles(models: Models, options: ModelOptions = ModelOptions()) -> Roles:
     if unknown:
         raise SettingsError(f"there is no role {sorted(unknown)[0]!r}: the roles are {', '.join(get_args(Role))}")
     made: dict[str, BaseChatModel] = {}
-    return Roles(*(cast(Any, _role(role, models, options, made)) for role in get_args(Role)))
+    players = [cast(Any, _role(role, models, options, made)) for role in get_args(Role)]
+    clients = [getattr(model, "http_async_client", None) for model in made.values()]
+    return Roles(*players, owned=tuple(client for client in clients if client is not None))
 
 
 def _role(
@@ -92,10 +94,12 @@ def _role(
 def _openai(model: str, common: dict[str, Any]) -> BaseChatModel:
     try:
         from langchain_openai import ChatOpenAI
+        from openai import DefaultAsyncHttpxClient
     except ImportError:
         raise MissingExtraError.of("openai", "langchain-openai") from None
+    client = DefaultAsyncHttpxClient(timeout=common["timeout"])  # its own: LangChain's is shared by all event loops
     try:
-        return ChatOpenAI(model=model, **common)
+        return ChatOpenAI(model=model, http_async_client=client, **common)
     except Exception as error:
         raise SettingsError(f"model 'openai:{model}' can't be used: {error}") from error
 

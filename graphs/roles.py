@@ -43,13 +43,27 @@ class Answerer(Protocol):
         ...
 
 
+class Closable(Protocol):
+    """A connection."""
+
+    async def aclose(self) -> None:
+        """Close it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Who plays which role."""
+    """Who plays which role. `owned`: connections that were opened for them and end with `close`."""
 
     extractor: Extractor
     manager: Manager
     answerer: Answerer
+    owned: tuple[Closable, ...] = ()
+
+    async def close(self) -> None:
+        """Close the connections that were opened for these roles."""
+        for connection in self.owned:
+            await connection.aclose()
 
 
 @dataclass(frozen=True, slots=True)
