@@ -43,11 +43,12 @@ def pack(vector: NDArray[np.float32]) -> bytes:
     return np.ascontiguousarray(vector, dtype="<f4").tobytes()
 
 
-def unpack(rows: Sequence[bytes], dim: int) -> NDArray[np.float32]:
+def unpack(rows: Sequence[object], dim: int) -> NDArray[np.float32]:
     """The vectors of `pack`, stacked: (len(rows), dim) float32. Raises CorruptStoreError for a wrong length."""
-    if any(len(row) != 4 * dim for row in rows):
+    good = [row for row in rows if isinstance(row, bytes) and len(row) == 4 * dim]
+    if len(good) != len(rows):
         raise CorruptStoreError(f"a stored vector has not {dim} numbers: restore the bank from an export")
-    return np.frombuffer(b"".join(rows), dtype="<f4").astype(np.float32, copy=False).reshape(len(rows), dim)
+    return np.frombuffer(b"".join(good), dtype="<f4").astype(np.float32, copy=False).reshape(len(good), dim)
 
 
 def _load(adapter: TypeAdapter[Any], text: str, what: str) -> Any:

@@ -11,6 +11,7 @@ from memory_r1.memory.analysis import analyze, index_text
 from memory_r1.memory.codec import dump_revision, load_revision
 from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.memory.types import Bank, Memory, Revision, Turn
+from pydantic import TypeAdapter, ValidationError
 
 BANK = "key, id, embedder, dim, created, revision, memories, live, turns"
 TURN = "id, session, idx, speaker, text, time, caption"
@@ -18,6 +19,8 @@ MEMORY = "number, text, speaker, turns, session, idx, recorded, born, whenever, 
 
 Row = tuple[Any, ...]
 """Columns as SQLite gives them."""
+
+_NAMES = TypeAdapter(tuple[str, ...])
 
 
 def read_bank(row: Sequence[Any]) -> tuple[int, Bank]:
@@ -50,7 +53,7 @@ def read_memory(row: Sequence[Any]) -> Memory:
     """A row of `MEMORY`."""
     number, text, speaker, turns, session, index, recorded, born, when, entities, supersedes, died, successor = row
     return Memory(
-        f"m{number}", str(text), str(speaker), _names(turns), str(session), _int(index), _time(recorded), _int(born),
+        _id(number), str(text), str(speaker), _names(turns), str(session), _int(index), _time(recorded), _int(born),
         str(when), _names(entities), _names(supersedes), None if died is None else _int(died), str(successor),
     )  # fmt: skip
 
@@ -85,8 +88,17 @@ def owner(key: int) -> str:
     return f"bank{key}"
 
 
+def _id(column: object) -> str:
+    if _int(column) < 1:
+        raise CorruptStoreError(f"a memory has number {column!r}")
+    return f"m{column}"
+
+
 def _names(column: object) -> tuple[str, ...]:
-    return tuple(json.loads(str(column)))
+    try:
+        return _NAMES.validate_json(str(column))
+    except ValidationError:
+        raise CorruptStoreError(f"a column of names holds {column!r}") from None
 
 
 def _time(column: object) -> datetime:

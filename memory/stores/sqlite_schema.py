@@ -63,6 +63,8 @@ def explained(path: Path) -> Generator[None]:
         raise StoreUnavailableError(f"the store {str(path)!r}: {_UNAVAILABLE['SQLITE_BUSY']}") from error
     except OSError as error:
         raise StoreUnavailableError(f"the store {str(path)!r}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise CorruptStoreError(f"the store {str(path)!r} is damaged ({error}): restore it from a copy") from error
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
         for prefix, advice in _UNAVAILABLE.items():
