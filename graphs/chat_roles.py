@@ -125,7 +125,8 @@ def constrain(model: BaseChatModel, schema: dict[str, Any]) -> Runnable[Any, AIM
 
     LangChain's own parser is left off: it mends broken JSON by guessing, in quadratic time.
     """
-    for options in ({"method": "json_schema", "strict": True}, {"method": "json_schema"}):
+    attempts: tuple[dict[str, Any], ...] = ({"method": "json_schema", "strict": True}, {"method": "json_schema"})
+    for options in attempts:
         try:
             chain = model.with_structured_output(schema, **options)
         except (NotImplementedError, TypeError, ValueError) as error:
