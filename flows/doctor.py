@@ -46,7 +46,12 @@ class Check:
 async def examine(settings: Settings) -> list[Check]:
     """Look at everything the settings name. Changes nothing; asks each model in use for one word."""
     checks = [*_packages(), await _store(settings), await _embedder(settings)]
-    checks += [await _model(role, name) for role, name in settings.models.items()]
+    models = settings.models
+    for name in dict.fromkeys(models.values()):
+        roles = [role for role in models if models[role] == name]
+        checks.append(
+            await _model("model" if len(roles) == len(models) else f"{' and '.join(roles)} model", name, settings)
+        )
     return [*checks, *_tools()]
 
 
@@ -103,22 +108,22 @@ async def _embedder(settings: Settings) -> Check:
     check = await _tried("embedder", redacted(spec), look)
     if spec.startswith("hashed") and check.state == "ok":
         advice = (
-            "built in: finds words and parts of words, not other words for the same thing. A sentence-transformers "
-            "model can: pip install 'memory-r1[embed]', then reembed with --embedder sentence:all-MiniLM-L6-v2"
+            "built in: finds words and parts of words, not other words for the same thing, as a sentence-transformers "
+            "model can. To try one: pip install 'memory-r1[embed]', then reembed --embedder sentence:all-MiniLM-L6-v2"
         )
         return Check(check.topic, check.name, check.state, check.found, advice)
     return check
 
 
-async def _model(role: str, name: str) -> Check:
-    topic = f"{role} model"
+async def _model(topic: str, name: str, settings: Settings) -> Check:
     if name == "rules":
         return Check(topic, name, "ok", "built in, no model: a baseline", "for a model: --model openai:NAME@URL")
 
     async def look() -> str:
-        from memory_r1.graphs.models import load_model
+        from memory_r1.graphs import ModelOptions, load_model
 
-        reply = await asyncio.wait_for(load_model(name).ainvoke("Reply with the word ready."), PATIENCE)
+        model = load_model(name, ModelOptions(max_tokens=16, api_key=settings.api_key.get_secret_value()))
+        reply = await asyncio.wait_for(model.ainvoke("Reply with the word ready."), PATIENCE)
         return f"replies {str(reply.content).strip()[:40]!r}"
 
     return await _tried(topic, redacted(name), look)

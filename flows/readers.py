@@ -13,9 +13,16 @@ from typing import Annotated, Any
 from memory_r1.memory.apply import MAX_TURN
 from memory_r1.memory.errors import FileFormatError, InputError
 from memory_r1.memory.types import Turn
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+
+
+def _read_time(value: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("should be a time like 2024-05-01T10:00") from None
 
 
 class Line(BaseModel):
@@ -25,7 +32,7 @@ class Line(BaseModel):
 
     speaker: Name
     text: str
-    time: datetime
+    time: Annotated[datetime, PlainValidator(_read_time)]
     session: Name | None = None
     id: Name | None = None
     caption: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated, Any
 
@@ -62,7 +63,7 @@ OPTIONS = ("store", "model", "extractor_model", "manager_model", "answerer_model
 """The settings that are options."""
 
 _VALUED = tuple(f"--{name.replace('_', '-')}" for name in OPTIONS)
-_FLAGS = ("--json",)
+_FLAGS = ("--json", "--verbose")
 
 
 def _hoisted(args: list[str]) -> list[str]:
@@ -122,6 +123,7 @@ EmbedderOption = Annotated[
         help="hashed, sentence:NAME-OR-PATH or openai:NAME@URL. Default: the bank's own; hashed for a new bank.",
     ),
 ]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Log what happens on stderr.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 VersionOption = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -137,12 +139,15 @@ def options(  # noqa: PLR0913, PLR0917 - the global options are what they are
     manager_model: ManagerOption = None,
     answerer_model: AnswererOption = None,
     embedder: EmbedderOption = None,
-    json: JsonOption = False,
+    json: VerboseOption = Annotated[bool, typer.Option("--verbose", help="Log what happens on stderr.")]
+JsonOption = False,
     version: VersionOption = False,
 ) -> None:
     """Keep the options for the command."""
     given = {name: ctx.params[name] for name in OPTIONS}
     ctx.obj = Options(given, json)
+    if verbose:
+        logging.getLogger().setLevel(logging.INFO)
 
 
 for part in (demo, conversation, questions, bank, files, inspect):
@@ -151,5 +156,6 @@ app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
-    """Run `memory-r1`."""
+    """Run `memory-r1`. Logging is silent unless --verbose: what matters of it stands in errors and summaries."""
+    logging.basicConfig(level=logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s")
     app(args=sys.argv[1:], prog_name="memory-r1")

@@ -1,17 +1,79 @@
-"""Benchmarks."""
+"""Commands that measure: bench turn, search, write, fork, recall, answers."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-app = typer.Typer(help="Measure.", no_args_is_help=True)
+from .shared import options, plain, show, show_json, show_table
+
+if TYPE_CHECKING:
+    from memory_r1.rl.bench.made import Table
+
+HELP = """Measure speed and quality, and print the machine and the command with the figures.
+
+Speed is measured on a temporary SQLite file, or on the store that --store names; the banks made are erased again.
+Set OPENBLAS_NUM_THREADS=1 for figures that can be compared."""
+
+app = typer.Typer(help=HELP, no_args_is_help=True)
+
+TurnsOption = Annotated[int, typer.Option(min=40, metavar="N", help="Turns to read.")]
+SizesOption = Annotated[str, typer.Option(metavar="N,N", help="Memories in each bank.")]
+SizeOption = Annotated[int, typer.Option(min=1, metavar="N", help="Memories in the bank.")]
+CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often.")]
 
 
 @app.command()
-def turn() -> None:
-    """X."""
+def turn(ctx: typer.Context, turns: TurnsOption = 1_000) -> None:
+    """Own processor time of one turn, at both ends of a growing bank."""
+    from memory_r1.rl.bench.turn import turn as measure
+
+    _report(ctx, measure(_store(ctx), turns))
 
 
 @app.command()
-def fork() -> None:
-    """X."""
+def search(ctx: typer.Context, sizes: SizesOption = "300,1000,10000") -> None:
+    """Time of a search, by the size of the bank."""
+    from memory_r1.memory.errors import InputError
+    from memory_r1.rl.bench.search import search as measure
+
+    parts = [part.strip() for part in sizes.split(",")]
+    if not all(part.isascii() and part.isdecimal() and int(part) for part in parts):
+        raise InputError(f"--sizes {sizes!r} is no list of numbers: write it as 300,1000,10000")
+    _report(ctx, measure(_store(ctx), [int(part) for part in parts]))
+
+
+@app.command()
+def write(ctx: typer.Context, count: CountOption = 200, size: SizeOption = 1_000) -> None:
+    """Time of a durable write."""
+    from memory_r1.rl.bench.write import write as measure
+
+    _report(ctx, measure(_store(ctx), count, size))
+
+
+@app.command()
+def fork(ctx: typer.Context, count: CountOption = 500, size: SizeOption = 300) -> None:
+    """Time of a rollout's own bank: fork, apply, search; in memory."""
+    from memory_r1.rl.bench.fork import fork as measure
+
+    _report(ctx, measure(size, count))
+
+
+def _store(ctx: typer.Context) -> str:
+    """The store that the command line names, else a temporary SQLite file."""
+    return options(ctx).values.get("store") or "sqlite"
+
+
+def _report(ctx: typer.Context, measure: Coroutine[Any, Any, Table]) -> None:
+    table = asyncio.run(measure)
+    if options(ctx).json:
+        rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        show_json({"bench": table.name, "note": table.note, "machine": plain(table.machine), "rows": rows})
+        return
+    show(f"{table.name}: {table.note}")
+    for name, value in table.machine.items():
+        show(f"  {name:10} {value}")
+    show_table([name.replace("_", " ") for name in table.columns], table.rows)

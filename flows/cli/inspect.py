@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from .shared import clean, console, options, show, show_json
+from .shared import options, show, show_json, show_table
 
 
 class GraphName(StrEnum):
@@ -51,17 +51,13 @@ def doctor(ctx: typer.Context) -> None:
     if options(ctx).json:
         show_json(checks)
     else:
-        from rich import box
-        from rich.table import Table
         from rich.text import Text
 
         colours = {"ok": "green", "missing": "yellow", "failed": "bold red"}
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in ("", "what", "which", "found, and what to do"):
-            table.add_column(column, overflow="fold")
-        for check in checks:
-            found = Text(clean(check.found) + (f"\n{check.advice}" if check.advice else ""))
-            table.add_row(Text(check.state, colours[check.state]), check.topic, clean(check.name), found)
-        console().print(table)
+        rows = [
+            (Text(c.state, colours[c.state]), c.topic, c.name, "\n".join(filter(None, (c.found, c.advice))))
+            for c in checks
+        ]
+        show_table(("", "what", "which", "found, and what to do"), rows)
     if any(check.state == "failed" for check in checks):
         raise typer.Exit(4)

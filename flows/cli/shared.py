@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -44,6 +45,9 @@ EXIT_CODES: Mapping[type[MemoryR1Error], int] = {
 BankOption = Annotated[str, typer.Option("--bank", "-b", envvar="MEMORY_R1_BANK", metavar="NAME", help="The bank.")]
 
 T = TypeVar("T")
+
+SHORT = 20
+"""Characters of a table cell that is never wrapped."""
 
 _CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
@@ -184,19 +188,24 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
-    """Print a table; numbers stand to the right, the last column takes the room."""
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table: numbers to the right, long texts wrapped, no colour unless a cell is a rich Text."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    every = [list(row) for row in rows]
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    every = [[cell if isinstance(cell, Text) else clean(str(cell)) for cell in row] for row in rows]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for at, name in enumerate(columns):
-        number = bool(every) and all(isinstance(row[at], int | float) for row in every)
-        last = at == len(columns) - 1
-        side: Any = "right" if number else "left"
-        table.add_column(name, justify=side, overflow="fold", no_wrap=not last, ratio=1 if last else None)
+        cells = [str(row[at]) for row in every]
+        side: Any = "right" if cells and all(re.fullmatch(r"-?\d+(\.\d+)?", cell) for cell in cells) else "left"
+        table.add_column(name, justify=side, overflow="fold", no_wrap=all(len(cell) <= SHORT for cell in cells))
     for row in every:
-        table.add_row(*(Text(clean("" if cell is None else str(cell))) for cell in row))
-    console().print(table)
+        table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    out = console()
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as printed:
+        out.print(table)
+    typer.echo("\n".join(line.rstrip() for line in printed.get().strip("\n").splitlines()))

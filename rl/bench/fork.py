@@ -36,5 +36,5 @@ async def fork(size: int = 300, count: int = 500) -> Table:
     rows = [
         (name, size, round(percentile(took, 0.5), 1), round(percentile(took, 0.95), 1)) for name, took in steps.items()
     ]
-    columns = ("step", "memories", "CPU p50 µs", "CPU p95 µs")
+    columns = ("step", "memories", "cpu_p50_us", "cpu_p95_us")
     return Table("fork", "one rollout's own bank: fork, one Add, one search for 60", columns, rows)

@@ -18,7 +18,7 @@ import numpy as np
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.embedders import Embedder, Vectors
 from memory_r1.memory.store import Dump, Store
-from memory_r1.memory.stores.open import open_store
+from memory_r1.memory.stores.open import open_store, redacted
 from memory_r1.memory.types import Add, Bank, Memory, Revision, Turn
 
 START = datetime(2024, 1, 1, 9, 0)
@@ -29,7 +29,9 @@ _PLACES = ("Lisbon", "Oslo", "Kyoto", "the library", "the market", "a workshop",
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A benchmark's result. `note` says what the figures are; each row has a cell for each of `columns`."""
+    """A benchmark's result. `note` says what the figures are; each row has a cell for each of `columns`,
+    whose names are stable.
+    """
 
     name: str
     note: str
@@ -46,7 +48,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "command": " ".join(["memory-r1", *sys.argv[1:]]),
+        "command": " ".join(["memory-r1", *map(redacted, sys.argv[1:])]),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.ranking import Query
+from memory_r1.memory.stores.open import redacted
 from memory_r1.rl.bench.made import Table, TimedEmbedder, made_bank, made_turns, opened, percentile
 
 QUERIES = 100
@@ -37,8 +38,8 @@ async def search(store: str = "sqlite", sizes: Sequence[int] = (300, 1_000, 10_0
                     wall.append(1000 * (time.perf_counter() - start))
                     cpu.append(1000 * (time.process_time() - used))
                 times = (percentile(wall[1:], 0.5), percentile(wall[1:], 0.95), percentile(cpu[1:], 0.5))
-                rows.append((store, size, *(round(value, 2) for value in (*times, embed))))
+                rows.append((redacted(store), size, *(round(value, 2) for value in (*times, embed))))
             finally:
                 await held.erase_bank(dump.bank.id)
-    columns = ("store", "memories", "p50 ms", "p95 ms", "CPU p50 ms", "embedding ms")
+    columns = ("store", "memories", "p50_ms", "p95_ms", "cpu_p50_ms", "embedding_ms")
     return Table("search", "one search for 60 memories, without embedding the query", columns, rows)

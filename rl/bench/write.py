@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from memory_r1.memory.embedders import HashedEmbedder
+from memory_r1.memory.stores.open import redacted
 from memory_r1.memory.types import Add, Write
 from memory_r1.rl.bench.made import Table, made_bank, made_turns, opened, percentile
 
@@ -31,6 +32,6 @@ async def write(store: str = "sqlite", count: int = 200, size: int = 1_000) -> T
         finally:
             await held.erase_bank("bench-write")
     times = (percentile(wall, 0.5), percentile(wall, 0.95), percentile(cpu, 0.5))
-    row = (store, size, count, *(round(value, 2) for value in times))
-    columns = ("store", "memories", "writes", "p50 ms", "p95 ms", "CPU p50 ms")
+    row = (redacted(store), size, count, *(round(value, 2) for value in times))
+    columns = ("store", "memories", "writes", "p50_ms", "p95_ms", "cpu_p50_ms")
     return Table("write", "one durable write of a turn with one Add, without embedding", columns, [row])
