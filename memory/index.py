@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .analysis import analyze, index_text
-from .lexicon import concepts
-from .ranking import Candidates, Floats, Query, is_concept
-from .types import Memory
+from memory_r1.memory.analysis import analyze, index_text
+from memory_r1.memory.lexicon import DATED, concepts, is_concept
+from memory_r1.memory.ranking import Candidates, Floats, Query
+from memory_r1.memory.types import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class IndexRow:
         terms = analyze(index_text(memory.text, memory.speaker, memory.when, memory.recorded))
         names = set(analyze(memory.speaker))
         terms += tuple(concepts(term for term in terms if term not in names))
+        if memory.when:
+            terms += (DATED,)
         asks = memory.text.rstrip().endswith("?")
         place = (memory.session, memory.index)
         return cls(memory.id, memory.speaker, *place, terms, asks, memory.entities, Counter(terms))

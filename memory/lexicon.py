@@ -10,18 +10,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from .analysis import stem
-from .lexicon_life import LIFE
-from .lexicon_more import MORE
+from memory_r1.memory.analysis import stem
+from memory_r1.memory.lexicon_life import LIFE
+from memory_r1.memory.lexicon_more import MORE
 
 CONCEPT = "0"
 """What a concept's term begins with. No analysed word does: `analyze` gives no token of a zero and letters a name."""
+
+
+DATED = CONCEPT + "dated"
+"""The concept of a memory that tells when it happened."""
+
+QUESTION_WORDS = frozenset(
+    stem(word)
+    for word in """
+    kind type sort many much likely consider mention describe think say tell name way thing time happen currently common
+    specific certain various recent recently new participate partake different example main reason according potential
+    might would could still ever often long make use do get go one two based person people both together decide
+    particular plan take feel
+    """.split()
+)
+"""Stems that say what a question asks for rather than what its answer is about; matching one counts for less."""
 
 
 def concepts(terms: Iterable[str]) -> list[str]:
     """The concepts of index terms: one for each distinct term that belongs to it, in order; repeats are counts."""
     table = _table()
     return [concept for term in dict.fromkeys(terms) for concept in table.get(term, ())]
+
+
+def is_concept(term: str) -> bool:
+    """Whether an index term is a concept, not a word of the text."""
+    return term.startswith(CONCEPT) and term[1:2].isalpha()
 
 
 @lru_cache(maxsize=1)

@@ -221,4 +221,5 @@ landmark: eiffel colosseum tower bridge statue monument pyramid liberty gate
 westcoast: california seattle angeles francisco portland oregon washington san diego
 eastcoast: york boston florida miami washington philadelphia carolina
 ages: teen teenager twenties thirties forties kid adult young old
+dated: yesterday ago last next tomorrow recently
 """

@@ -6,35 +6,27 @@ them by meaning, by words and by what stands next to them; `select` spends the b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .analysis import analyze, stem
-from .lexicon import CONCEPT, concepts
+from memory_r1.memory.analysis import analyze
+from memory_r1.memory.lexicon import DATED, QUESTION_WORDS, concepts, is_concept
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-QUESTION_WORDS = frozenset(
-    stem(word)
-    for word in """
-    kind type sort many much likely consider mention describe think say tell name way thing time happen currently common
-    specific certain various recent recently new participate partake different example main reason according potential
-    might would could still ever often long make use do get go one two based person people both together decide
-    particular plan take feel
-    """.split()
-)
-"""Stems that say what a question asks for rather than what its answer is about; matching one counts for less."""
-
+_ASKS_DATE = re.compile(r"\W*(when|(on |in )?(what|which) (date|day|month|year))\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """A question, ready for the index. Make it by `Query.of`.
 
-    `terms`: its distinct index terms, each followed by its concepts; `vector`: (dim,) float32, unit norm.
+    `terms`: its distinct index terms, each followed by its concepts, after `DATED` if it asks for a date; `vector`: (dim,) float32, unit norm.
     """
 
     text: str
@@ -44,8 +36,8 @@ class Query:
     @classmethod
     def of(cls, text: str, vector: Floats) -> Query:
         """The query for `text`, whose embedding is `vector`."""
-        terms = [key for term in dict.fromkeys(analyze(text)) for key in (term, *concepts([term]))]
-        return cls(text, tuple(terms), vector)
+        terms = tuple(key for term in dict.fromkeys(analyze(text)) for key in (term, *concepts([term])))
+        return cls(text, (DATED, *terms) if _ASKS_DATE.match(text) else terms, vector)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,26 +71,24 @@ class Weights:
 
     `k1`, `b`: BM25's. `concept`: a match by concept against one by word; `question`: a question word against another.
     `dense`: the nearest vector against the best lexical score. `speaker`: being said by the one speaker named.
-    `asks`: taken off a question. `before`, `reply`, `after`, `far`: what a memory inherits of the words of the turn
-    before it, the question before it, the turn after it, the turns at distance two. `near`, `second`, `session`: what
-    it inherits of the scores of its neighbours, of those at distance two, and of its session's `best`.
+    `before`, `reply`, `after`: the share of the words of the turn before, of the question before, of the turn after
+    that a memory inherits. `near`, `second`: the share of its neighbours' scores at distance one and two.
+    `asks`: taken off a question. `dated`: given to a memory with a date when the question asks for one.
     """
 
-    k1: float = 1.2
-    b: float = 0.35
+    k1: float = 1.0
+    b: float = 0.4
     concept: float = 0.8
     question: float = 0.35
     dense: float = 0.1
     speaker: float = 0.45
-    asks: float = 0.05
     before: float = 0.4
-    reply: float = 0.7
+    reply: float = 0.8
     after: float = 0.3
-    far: float = 0.15
     near: float = 0.2
-    second: float = 0.15
-    session: float = 0.15
-    best: int = 5
+    second: float = 0.2
+    asks: float = 0.1
+    dated: float = 0.3
 
 
 DEFAULT = Weights()
@@ -119,57 +109,66 @@ def rank(candidates: Candidates, query: Query, weights: Weights = DEFAULT) -> Ra
 
     Words: BM25 of the question's terms, each matched by itself or by a concept, in the memory or, for less, in the
     turns next to it. Meaning: the cosine. Speaker: the one that the question names. Context: the scores of the
-    neighbouring turns and the best of the session. Words and meaning are brought to one scale by their best candidate,
-    so it does not matter whether the candidates are a whole bank or a pool.
+    neighbouring turns. Words and meaning are brought to one scale by their best candidate, so it does not matter
+    whether the candidates are a whole bank or a pool.
     """
     if not len(candidates):
         return Ranking(candidates.dense, candidates.dense, candidates.dense, candidates.dense)
-    place = _Places.of(candidates, weights)
+    places = _Places.of(candidates, weights)
     named = _named(candidates.speakers, query.terms)
-    lexical = _lexical(candidates, query, place, weights, frozenset(named))
-    own = _unit(lexical) + weights.dense * _unit(np.maximum(candidates.dense, 0)) - weights.asks * candidates.asks
+    lexical = _lexical(candidates, query.terms, places, weights, named)
+    own = _unit(lexical) + weights.dense * _unit(np.maximum(candidates.dense, 0)) + _expected(candidates, query, weights)
     if len(codes := set(named.values())) == 1:
-        own += weights.speaker * (candidates.speaker == codes.pop())
-    context = place.context(own, weights)
+        own += weights.speaker * (candidates.speaker == codes.pop()).astype(np.float32)
+    context = places.context(own)
     return Ranking(own + context, candidates.dense, lexical, context)
 
 
+def _expected(candidates: Candidates, query: Query, weights: Weights) -> Floats:
+    """What a memory gets for being the kind that answers: no question itself, and dated if a date is asked for."""
+    out = np.float32(-weights.asks) * candidates.asks
+    if query.terms[:1] == (DATED,):
+        out += np.float32(weights.dated) * (candidates.counts[0] > 0)
+    return out
+
+
 def _lexical(
-    candidates: Candidates, query: Query, place: _Places, weights: Weights, named: frozenset[str]
+    candidates: Candidates, terms: Sequence[str], places: _Places, weights: Weights, named: Container[str]
 ) -> Floats:
     """The BM25 score of every candidate: (n,) float32, by the document frequencies of its own bank.
 
-    A term's score is the best of its own and its concepts'. Names of speakers are no terms unless there is nothing
+    A word's score is the best of its own and its concepts'. Names of speakers are no words unless there is nothing
     else: half of a conversation says them.
     """
-    if not query.terms:
+    heads = [at for at, term in enumerate(terms) if not is_concept(term)]
+    if not heads:
         return np.zeros(len(candidates), dtype=np.float32)
-    starts = [at for at, term in enumerate(query.terms) if not is_concept(term)]
-    heads = [query.terms[at] for at in starts]
-    share = np.full(len(query.terms), weights.concept, dtype=np.float32)
-    share[starts] = 1.0
-    idf = share * np.log1p((candidates.live - candidates.found + 0.5) / (candidates.found + 0.5))
-    counts = candidates.counts.copy()
-    counts[starts] = place.spread(counts[starts])
-    mean = float(candidates.length.mean()) or 1.0
-    norm = weights.k1 * (1 - weights.b + weights.b * candidates.length / mean)
-    scores = counts / (counts + norm)
-    scores *= ((weights.k1 + 1) * idf).astype(np.float32)[:, None]
-    worth = [weights.question if head in QUESTION_WORDS else 1.0 for head in heads]
-    if any(head not in named for head in heads):
-        worth = [0.0 if head in named else value for head, value in zip(heads, worth, strict=True)]
-    return np.array(worth, dtype=np.float32) @ np.maximum.reduceat(scores, starts, axis=0)
-
-
-def is_concept(term: str) -> bool:
-    """Whether an index term is a concept, not a word of the text."""
-    return term.startswith(CONCEPT) and term[1:2].isalpha()
+    share = np.full(len(terms), weights.concept, dtype=np.float32)
+    share[heads] = 1.0
+    idf = share * np.log1p((candidates.live - candidates.found + 0.5) / (candidates.found + 0.5), dtype=np.float32)
+    norm = candidates.length * (weights.k1 * weights.b / (float(candidates.length.mean()) or 1.0))
+    norm += weights.k1 * (1 - weights.b)
+    scores = candidates.counts.copy()
+    scores[heads] += places.inherited(scores[heads])
+    scores /= scores + norm
+    scores *= idf[:, None]
+    ours = [terms[at] not in named for at in heads]
+    worth = [
+        (weights.k1 + 1) * (weights.question if terms[at] in QUESTION_WORDS else 1.0) * (kept or not any(ours))
+        for at, kept in zip(heads, ours, strict=True)
+    ]
+    return np.array(worth, dtype=np.float32) @ np.maximum.reduceat(scores, heads, axis=0)
 
 
 def _named(speakers: tuple[str, ...], terms: Sequence[str]) -> dict[str, int]:
     """The terms that name a speaker, with his position."""
-    names = {term: code for code, name in enumerate(speakers) for term in analyze(name)}
+    names = _names(speakers)
     return {term: names[term] for term in terms if term in names}
+
+
+@lru_cache(maxsize=1024)
+def _names(speakers: tuple[str, ...]) -> dict[str, int]:
+    return {term: code for code, name in enumerate(speakers) for term in analyze(name)}
 
 
 def _unit(values: Floats) -> Floats:
@@ -179,54 +178,59 @@ def _unit(values: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Places:
-    """Candidates in the order of their turns, and what each inherits of the one or two next to it."""
+    """Candidates in the order of their turns, and what each inherits of those next to it.
 
-    order: NDArray[np.intp]
-    back: NDArray[np.intp]
-    session: NDArray[np.int64]
-    shares: tuple[tuple[int, Floats, Floats, Floats], ...]
+    `order` is None when they stand in that order already. `before`, `after` (n - 1,): shares of words between
+    neighbours; `near` (n - 1,) and `second` (n - 2,): shares of scores.
+    """
+
+    order: NDArray[np.intp] | None
+    before: Floats
+    after: Floats
+    near: Floats
+    second: Floats
 
     @classmethod
     def of(cls, candidates: Candidates, weights: Weights) -> _Places:
         key = (candidates.session.astype(np.int64) << 32) + candidates.index
-        order = np.argsort(key, kind="stable")
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        key, asks = key[order], candidates.asks[order]
-        shares: list[tuple[int, Floats, Floats, Floats]] = []
-        for step in (1, 2):
-            apart = key[step:] - key[:-step]
-            near, far = apart <= 1, apart == 2
-            before = np.where(near, np.where(asks[:-step], weights.reply, weights.before), far * weights.far)
-            after = np.where(near, weights.after, far * weights.far)
-            score = np.where(near, weights.near, far * weights.second)
-            shares.append((step, before.astype(np.float32), after.astype(np.float32), score.astype(np.float32)))
-        return cls(order, back, key >> 32, tuple(shares))
+        asks, order = candidates.asks, None
+        if bool((key[1:] < key[:-1]).any()):
+            order = np.argsort(key, kind="stable")
+            key, asks = key[order], asks[order]
+        one, two = key[1:] - key[:-1], key[2:] - key[:-2]
+        near = (one <= 1).astype(np.float32)
+        before = np.where(asks[:-1], np.float32(weights.reply), np.float32(weights.before)) * near
+        far = np.float32(weights.second)
+        return cls(
+            order, before, weights.after * near, weights.near * near + far * (one == 2), far * (two <= 2)
+        )
 
-    def spread(self, counts: Floats) -> Floats:
-        """Counts (terms, n) with what each memory inherits of the best of its neighbours."""
-        counts = counts[:, self.order]
+    def inherited(self, counts: Floats) -> Floats:
+        """How many of the words of its neighbours count for each memory: (terms, n), of counts (terms, n)."""
+        if self.order is not None:
+            counts = counts[:, self.order]
         best = np.zeros_like(counts)
-        for step, before, after, _ in self.shares:
-            np.maximum(best[:, step:], counts[:, :-step] * before, out=best[:, step:])
-            np.maximum(best[:, :-step], counts[:, step:] * after, out=best[:, :-step])
-        counts += best
-        return counts[:, self.back]
+        np.multiply(counts[:, :-1], self.before, out=best[:, 1:])
+        np.maximum(best[:, :-1], counts[:, 1:] * self.after, out=best[:, :-1])
+        return best if self.order is None else _back(best, self.order)
 
-    def context(self, own: Floats, weights: Weights) -> Floats:
-        """What the scores (n,) of its neighbours and of its session's best add to each memory."""
-        own = own[self.order]
+    def context(self, own: Floats) -> Floats:
+        """What the better neighbour at each distance adds to each memory's score: (n,)."""
+        if self.order is not None:
+            own = own[self.order]
         gain = np.zeros_like(own)
-        for step, _, _, share in self.shares:
+        for step, share in ((1, self.near), (2, self.second)):
             side = np.zeros_like(own)
             side[step:] = own[:-step] * share
             np.maximum(side[:-step], own[step:] * share, out=side[:-step])
             gain += side
-        if weights.session:
-            bounds = np.flatnonzero(np.diff(self.session, prepend=-1))
-            means = [float(np.sort(part)[-weights.best :].mean()) for part in np.split(own, bounds[1:])]
-            gain += weights.session * np.repeat(np.array(means, np.float32), np.diff(np.append(bounds, len(own))))
-        return gain[self.back]
+        return gain if self.order is None else _back(gain, self.order)
+
+
+def _back(values: Floats, order: NDArray[np.intp]) -> Floats:
+    out = np.empty_like(values)
+    out[..., order] = values
+    return out
 
 
 def select(

@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...memory.errors import FileFormatError
-from ...memory.types import Turn
+from memory_r1.memory.errors import FileFormatError
+from memory_r1.memory.types import Turn
 
 TRAIN, VALIDATION = ("conv-26",), ("conv-30",)
 """Memory-R1's split (section 4.1): one conversation to train on, one to validate; the other eight are the test."""
