@@ -139,8 +139,8 @@ def options(  # noqa: PLR0913, PLR0917 - the global options are what they are
     manager_model: ManagerOption = None,
     answerer_model: AnswererOption = None,
     embedder: EmbedderOption = None,
-    json: VerboseOption = Annotated[bool, typer.Option("--verbose", help="Log what happens on stderr.")]
-JsonOption = False,
+    json: JsonOption = False,
+    verbose: VerboseOption = False,
     version: VersionOption = False,
 ) -> None:
     """Keep the options for the command."""
