@@ -105,8 +105,9 @@ def plan(bank: Bank, write: Write, memories: Mapping[str, Memory], turns: Mappin
 def invert(revision: Revision, memories: Mapping[str, Memory]) -> tuple[Operation, ...]:
     """The operations that take `revision` back: what it made is deleted, what it ended is added again.
 
-    `memories` holds every memory that the revision created or ended. Raises ConflictError when a memory that
-    it created has ended since (undo the later revision first), or when one was erased.
+    `memories` holds every memory of the bank. A memory that was ended and brought back by an undo counts as the one
+    that it came back as. Raises ConflictError when a memory that the revision created has ended since (undo the
+    later revision first), or when one that it touched was erased.
     """
     gone = [id for id in (*revision.created, *revision.ended) if id not in memories]
     if gone:
@@ -114,7 +115,9 @@ def invert(revision: Revision, memories: Mapping[str, Memory]) -> tuple[Operatio
             f"revision {revision.number} can't be undone: {', '.join(gone)} was forgotten and nothing of it is left",
             revision=revision.number, memories=gone,
         )  # fmt: skip
-    moved = [memories[id] for id in revision.created if not memories[id].live]
+    restored = _restored(memories)
+    made = [_heir(memories[id], restored) for id in revision.created]
+    moved = [memory for memory in made if not memory.live]
     if moved:
         raise ConflictError(
             f"revision {revision.number} can't be undone: {moved[0].id} was ended by revision {moved[0].died}; "
@@ -122,12 +125,41 @@ def invert(revision: Revision, memories: Mapping[str, Memory]) -> tuple[Operatio
             revision=revision.number, later=moved[0].died,
         )  # fmt: skip
     undone: list[Operation] = []
-    if revision.created:
-        ends = tuple(dict.fromkeys(turn for id in revision.created for turn in memories[id].turns))
-        undone.append(Delete(targets=revision.created, turns=ends))
-    for old in (memories[id] for id in revision.ended if id not in revision.created):
+    if made:
+        ends = tuple(dict.fromkeys(turn for memory in made for turn in memory.turns))
+        undone.append(Delete(targets=tuple(memory.id for memory in made), turns=ends))
+    for old in (memories[id] for id in revision.ended):
         undone.append(Add(old.text, old.speaker, old.turns, old.when, old.entities, restores=old.id))
     return tuple(undone)
+
+
+def taken_back(revision: int, later: Sequence[Revision]) -> bool:
+    """Whether the revision of this number is undone now: by one of `later`, all that came after, itself not undone."""
+    gone: set[int] = set()
+    for entry in reversed([entry for entry in later if entry.undoes is not None]):
+        if entry.number not in gone and entry.undoes is not None:
+            gone.add(entry.undoes)
+    return revision in gone
+
+
+def _restored(memories: Mapping[str, Memory]) -> dict[str, list[Memory]]:
+    """For each memory that undoes brought back, by its id: the memories that it came back as."""
+    found: dict[str, list[Memory]] = {}
+    for memory in memories.values():
+        old = memories.get(memory.supersedes[0]) if len(memory.supersedes) == 1 else None
+        if old is not None and old.successor != memory.id:
+            found.setdefault(old.id, []).append(memory)
+    return found
+
+
+def _heir(memory: Memory, restored: Mapping[str, Sequence[Memory]]) -> Memory:
+    """The live memory that `memory` is or came back as, else itself."""
+    todo = [memory]
+    while todo:
+        if (one := todo.pop()).live:
+            return one
+        todo += restored.get(one.id, ())
+    return memory
 
 
 def _fresh_turns(turns: Sequence[Turn], stored: Mapping[str, Turn]) -> tuple[Turn, ...]:

@@ -14,7 +14,7 @@ from typing import Self
 
 import numpy as np
 from memory_r1.memory.analysis import index_text
-from memory_r1.memory.apply import invert, texts
+from memory_r1.memory.apply import invert, taken_back, texts
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import ConflictError, EmbedderMismatchError, InputError, UnknownMemoryError
 from memory_r1.memory.ranking import Candidates, Query, rank, select
@@ -168,17 +168,20 @@ class Store(ABC):
         return _lineage(await self.all_memories(bank), memory, bank)
 
     async def undo(self, bank: str, revision: int, recorded: datetime) -> Receipt:
-        """Take one revision back by a new one (as `git revert`). A second call changes nothing.
+        """Take one revision back by a new one (as `git revert`), unless it is taken back already.
+
+        Undoing the new revision brings back what it took.
 
         Raises ConflictError when a later revision built on it, or when what it ended was forgotten.
         """
         await self._check_revision(bank, revision, first=1)
-        entry = (await self.log(bank, revision - 1))[0]
-        key = f"undo:{revision}"
-        if any(later.key == key for later in await self.log(bank, revision)):
-            return await self.write(bank, Write(key, recorded), np.zeros((0, (await self.bank(bank)).dim), np.float32))
-        touched = {m.id: m for m in await self.memories(bank, [*entry.created, *entry.ended])}
-        operations = invert(entry, touched)
+        entry, *later = await self.log(bank, revision - 1)
+        undoes = [past for past in later if past.undoes == revision]
+        if taken_back(revision, later):
+            state = await self.bank(bank)
+            return await self.write(bank, Write(undoes[-1].key, recorded), np.zeros((0, state.dim), np.float32))
+        key = f"undo:{revision}" + (f":{len(undoes) + 1}" if undoes else "")
+        operations = invert(entry, {m.id: m for m in await self.all_memories(bank)})
         if not operations:
             raise InputError(f"revision {revision} changed no memory, so there is nothing to undo")
         restored = [op.restores for op in texts(operations) if op.kind == "add"]
