@@ -1,5 +1,6 @@
 """The policy without a model: extractor, manager and answerer by rules."""
 
+from memory_r1.graphs.rules.answer import RulesAnswerer
 from memory_r1.graphs.rules.facts import RulesExtractor
 
-__all__ = ["RulesExtractor"]
+__all__ = ["RulesAnswerer", "RulesExtractor"]

@@ -1,0 +1,152 @@
+"""Questions that a rule answers: when, how long, how many, how often, yes or no. Each gives a text and its memories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from memory_r1.graphs.rules.lexis import NUMBER_WORDS, root
+from memory_r1.graphs.rules.passage import split
+from memory_r1.graphs.rules.question import Asked
+from memory_r1.graphs.rules.text import words
+from memory_r1.memory.dates import MONTHS, NUMBERS, find_dates, say
+from memory_r1.memory.types import Hit, Memory
+
+Found = tuple[str, list[Memory]]
+"""An answer's text, and the memories that it rests on."""
+
+_DATED = 0.1
+"""What a memory that says when is worth over one that doesn't, against the best hit's score."""
+_SCANNED = 12
+_NUMBER = r"\d+(?:[.,]\d+)?|" + "|".join(sorted({*NUMBERS, "a few", "several", "half a"}, key=len, reverse=True))
+_SPAN = re.compile(rf"\b(?:(?:{_NUMBER})(?: or (?:{_NUMBER}))?(?: and a half)?) (?:year|month|week|day|hour|minute)s?\b", re.I)
+_SINCE = re.compile(r"\bsince (?:\d{4}|[A-Z]\w+ \d{4}|I was \w+|\w+ school|childhood|college)\b")
+_OFTEN = re.compile(
+    r"\b(?:(?:once|twice|\w+ times)(?: or (?:once|twice|\w+ times))? (?:a|an|per|every|each) \w+"
+    r"|every (?:other )?(?:single )?\w+|daily|weekly|monthly|yearly|annually|(?:once|twice) in a while)\b",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(r"\b(?:\d+(?:,\d{3})*(?:\.\d+)?%?|" + "|".join(sorted(NUMBER_WORDS)) + r")(?![\w-])|\$\d[\d,.]*", re.I)
+_DENIED = re.compile(r"\b(?:not|never|no longer|\w+n['’]t|stopped|quit|unfortunately)\b", re.IGNORECASE)
+_CONTRARY = re.compile(r"\b(?:if .*(?:n['’]t|not|never)\b|still\b)", re.IGNORECASE)
+_CHOICE = re.compile(r"\b(?:an?|the|to|in|of|by|with)? ?(?P<one>[\w'’-]+(?: [\w'’-]+)?),? or (?P<other>[^?]+)\?*$")
+
+
+def when(asked: Asked, hits: Sequence[Hit]) -> Found:
+    """The date of the best hit: as it says itself, or as its turn does elsewhere, or the day it was said on."""
+    best = max(hits[:_SCANNED], key=lambda hit: _ratio(hit, hits) + _fits(asked, hit.memory))
+    memory = best.memory
+    for told in (memory, *(hit.memory for hit in hits if hit.memory.turns == memory.turns)):
+        for mention in find_dates(told.text, told.recorded):
+            if mention.when or told is memory:
+                return _grain(asked, mention.phrase, mention.when), [told]
+        if told.when:
+            return _grain(asked, say(told.when), told.when), [told]
+    day = str(memory.recorded.date())
+    return _grain(asked, say(day), day), [memory]
+
+
+def _ratio(hit: Hit, hits: Sequence[Hit]) -> float:
+    return hit.score / hits[0].score if hits[0].score > 0 else 1.0
+
+
+def _fits(asked: Asked, memory: Memory) -> float:
+    """How well a memory's date fits: whether it has one, and whether it is of the month that the question names."""
+    named = [f"{at:02d}" for at, month in enumerate(MONTHS, 1) if re.search(rf"\b{month}\b", asked.text)]
+    months = {(memory.when or str(memory.recorded.date()))[5:7], str(memory.recorded.date())[5:7]}
+    return _DATED * bool(memory.when) + _DATED * any(month in months for month in named)
+
+
+def _grain(asked: Asked, phrase: str, iso: str) -> str:
+    """The date as exactly as it was asked for: "which year" is answered by a year."""
+    low = asked.text.lower()
+    if iso and re.search(r"\b(what|which) year\b", low):
+        return iso[:4]
+    if len(iso) >= 7 and re.search(r"\b(what|which) month\b", low):
+        return say(iso[:7])
+    return phrase
+
+
+def long(asked: Asked, hits: Sequence[Hit]) -> Found | None:
+    """The duration that one of the best hits states, or the time since the date that it gives."""
+    for hit in hits[:_SCANNED]:
+        memory = hit.memory
+        body = split(memory)[2]
+        if match := _SPAN.search(body) or _SINCE.search(body):
+            return _ended(asked, match.group()), [memory]
+        if re.search(r"\blong ago\b|\bhow long (?:has|have)\b", asked.text.lower()) and (since := _since(memory)):
+            return _ended(asked, since), [memory]
+    return None
+
+
+def _since(memory: Memory) -> str:
+    """The whole years, or else months, from a memory's date to its recording; "" for less than one."""
+    if not memory.when:
+        return ""
+    first = [int(part) for part in memory.when.split("/")[0].split("-")]
+    now: date = memory.recorded.date()
+    years = now.year - first[0]
+    months = years * 12 + now.month - first[1] if len(first) > 1 else years * 12
+    count, unit = (months // 12, "year") if months >= 12 else (months, "month")
+    return f"{count} {unit}{'s' * (count > 1)}" if count > 0 else ""
+
+
+def _ended(asked: Asked, text: str) -> str:
+    return f"{text} ago" if "long ago" in asked.text.lower() and "since" not in text.lower() else text
+
+
+def many(asked: Asked, hits: Sequence[Hit]) -> Found | None:
+    """The number that stands nearest to what is counted, else how often it was told of."""
+    counted = {root(word) for word in re.findall(r"\bhow (?:many|much|old) ([\w'’-]+)", asked.text.lower())} - {""}
+    best: tuple[float, str, Memory] | None = None
+    for hit in hits[:_SCANNED]:
+        body = split(hit.memory)[2]
+        for match in _COUNT.finditer(_dateless(body, hit.memory)):
+            after = {root(word) for word in words(body[match.end() :])[:3]}
+            worth = _ratio(hit, hits) + (0.5 if counted & after else 0.0)
+            if best is None or worth > best[0]:
+                best = worth, match.group(), hit.memory
+    if best is not None and best[0] >= 1.0:
+        return best[1], [best[2]]
+    told = [hit.memory for hit in hits[:_SCANNED] if counted & {root(word) for word in words(hit.memory.text)}]
+    days = {str(memory.recorded.date()): memory for memory in told}
+    return (str(len(days)), list(days.values())) if days and "times" in asked.text.lower() else None
+
+
+def _dateless(body: str, memory: Memory) -> str:
+    """The text with its dates blanked, so that no day is taken for a count."""
+    for mention in find_dates(body, memory.recorded):
+        body = body[: mention.start] + " " * (mention.end - mention.start) + body[mention.end :]
+    return body
+
+
+def often(asked: Asked, hits: Sequence[Hit]) -> Found | None:
+    """The frequency that one of the best hits states."""
+    for hit in hits[:_SCANNED]:
+        if match := _OFTEN.search(split(hit.memory)[2]):
+            return match.group(), [hit.memory]
+    return None
+
+
+def yes_no(asked: Asked, hits: Sequence[Hit]) -> Found:
+    """Of two things named, the one that the hits speak of more; else no, where the best hit denies, or yes."""
+    if asked.text.lower().startswith("would") and (match := _CHOICE.search(asked.text)):
+        chosen = max(match["one"], match["other"], key=lambda option: _support(option, hits))
+        return chosen.strip(), [hits[0].memory]
+    if asked.text.lower().startswith("would") and _CONTRARY.search(asked.text):
+        return "Likely no", [hits[0].memory]
+    body = split(hits[0].memory)[2]
+    denied = bool(_DENIED.search(body)) and not _DENIED.search(asked.text)
+    return ("No" if denied else "Yes"), [hits[0].memory]
+
+
+def _support(option: str, hits: Sequence[Hit]) -> float:
+    roots = {root(word) for word in words(option)} - {""}
+    return sum(hit.score for hit in hits if roots & {root(word) for word in words(hit.memory.text)})
+
+
+RULES: dict[str, Callable[[Asked, Sequence[Hit]], Found | None]] = {
+    "when": when, "long": long, "many": many, "often": often, "yes-no": yes_no,
+}  # fmt: skip
+"""The rule of each kind of question that has one. None leaves the question to the span reader."""

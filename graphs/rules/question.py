@@ -1,0 +1,99 @@
+"""What a question asks for: its kind, whom it names, the words to look for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from memory_r1.graphs.rules.lexis import light_roots, meanings, root
+from memory_r1.graphs.rules.text import FUNCTION_WORDS, words
+
+Kind = Literal["when", "long", "many", "often", "yes-no", "who", "where", "why", "how", "what"]
+Shape = Literal["noun", "deed", "why", "how"]
+
+_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern))
+    for kind, pattern in (
+        ("when", r"^when\b|\bwhen (?:did|was|is|does|has|will|were|are)\b|^(?:in |on |around |during )?(?:what|which) "
+                 r"(?:date|day|month|year|week|time)\b|^what (?:was|is) the date\b"),
+        ("long", r"\bhow long\b"),
+        ("many", r"\bhow (?:many|much|old)\b"),
+        ("often", r"\bhow (?:often|frequently)\b"),
+        ("yes-no", r"^(?:did|does|do|is|was|were|are|has|have|had|would|could|can|will|should)\b"),
+        ("who", r"^(?:who|whose|whom)\b|\b(?:with|to|from|by) whom\b"),
+        ("where", r"^where\b|\b(?:what|which) (?:city|cities|country|countries|state|places?|town|location|area)\b"),
+        ("why", r"^why\b|\breason\b|^what (?:made|motivated|inspired|prompted|led)\b"),
+        ("how", r"^how\b"),
+    )
+)  # fmt: skip
+_DEED = re.compile(r"\bwhat\b.*\b(?:do|doing|happened?|say|think|plans?|advice|feel)\b")
+_TITLED = re.compile(
+    r"\b(?:book|song|movie|film|game|band|artist|show|series|author|novel|play|piece|named?|called|company|brand)s?\b"
+)
+_FOCUS = re.compile(
+    r"\b(?:what|which)\b(?: (?:kind|type|sort|genre|style|form)s? of| are (?:the |some of )?| (?:is|was|were) (?:the )?)?"
+    r"((?: ?[\w'’-]+){1,3})"
+)
+_OF_A_KIND = re.compile(r"\b(?:kind|type|sort)s? of|^(?:what|which) \w+ (?:did|does|is|was|has|do|are)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, read. `names`: its capitalised words, lower case. `roots`: what to look for, speakers' names left out.
+
+    `focus`: the roots of what is asked for ("instruments"); `meant`, `focus_meant`: their concepts.
+    """
+
+    text: str
+    kind: Kind
+    shape: Shape
+    names: frozenset[str]
+    roots: frozenset[str]
+    meant: frozenset[str]
+    focus: frozenset[str]
+    focus_meant: frozenset[str]
+    titled: bool
+    of_a_kind: bool
+
+    @classmethod
+    def read(cls, text: str, speakers: Iterable[str]) -> Asked:
+        """Read a question about `speakers`."""
+        low, found = text.lower().strip(), words(text)
+        kind = next((kind for kind, pattern in _KINDS if pattern.search(low)), "what")
+        named = {part for name in speakers for word in name.split() if (part := root(word))}
+        roots = frozenset(r for word in found if (r := root(word))) - named - light_roots()
+        focus = _focus(low) - named
+        return cls(
+            text,
+            kind,
+            _shape(low, kind),
+            frozenset(w.lower().removesuffix("'s").removesuffix("’s") for w in found if w[0].isupper()),
+            roots,
+            _meant(roots),
+            focus,
+            _meant(focus),
+            bool(_TITLED.search(low)),
+            bool(_OF_A_KIND.search(low)),
+        )
+
+
+def _shape(low: str, kind: Kind) -> Shape:
+    if kind == "why" or kind == "how":
+        return kind
+    return "deed" if _DEED.search(low) else "noun"
+
+
+def _focus(low: str) -> frozenset[str]:
+    match = _FOCUS.search(low)
+    found: set[str] = set()
+    for word in match[1].split() if match else ():
+        if word in FUNCTION_WORDS:
+            break
+        found.add(root(word))
+    return frozenset(found - {""})
+
+
+def _meant(roots: Iterable[str]) -> frozenset[str]:
+    return frozenset(concept for r in roots for concept in meanings(r))
