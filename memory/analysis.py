@@ -10,6 +10,7 @@ import re
 import unicodedata
 from datetime import datetime
 from functools import lru_cache
+from typing import Protocol, cast
 
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
@@ -33,7 +34,13 @@ STOP_WORDS = frozenset(
 
 _WORD = re.compile(r"[^\W_]+")
 _DAY = re.compile(r"(\d{4})(?:-(\d{2}))?")
-_ENGLISH = snowballstemmer.stemmer("english")
+
+
+class _Stemmer(Protocol):
+    def stemWord(self, word: str) -> str: ...
+
+
+_ENGLISH = cast(_Stemmer, snowballstemmer.stemmer("english"))  # pyright: ignore[reportUnknownMemberType]
 
 
 def index_text(text: str, speaker: str, when: str, recorded: datetime) -> str:

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
-
 from memory_r1.memory.analysis import analyze, index_text
 from memory_r1.memory.lexicon import DATED, concepts, is_concept
 from memory_r1.memory.ranking import Candidates, Floats, Query
 from memory_r1.memory.types import Memory
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +46,21 @@ class IndexRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Rows side by side with their columns; position in one is position in all."""
+    """Rows side by side: `vectors` (n, dim), `columns` (5, n): session, index, speaker, length in words, asks."""
 
     rows: tuple[IndexRow, ...]
+    ids: tuple[str, ...]
     vectors: Floats
-    length: Floats
-    session: NDArray[np.int32]
-    index: NDArray[np.int32]
-    speaker: NDArray[np.int32]
-    asks: NDArray[np.bool_]
+    columns: NDArray[np.int32]
 
     def joined(self, other: _Part) -> _Part:
         if not self.rows:
             return other
         return _Part(
             self.rows + other.rows,
+            self.ids + other.ids,
             np.concatenate([self.vectors, other.vectors]),
-            np.concatenate([self.length, other.length]),
-            np.concatenate([self.session, other.session]),
-            np.concatenate([self.index, other.index]),
-            np.concatenate([self.speaker, other.speaker]),
-            np.concatenate([self.asks, other.asks]),
+            np.concatenate([self.columns, other.columns], axis=1),
         )
 
 
@@ -85,8 +78,8 @@ class BankIndex:
     """All live memories of one bank, searchable. Immutable: `changed` gives the next version.
 
     Versions share the base; each has its own small overlay and mask of the ended. So a fork costs nothing, a change
-    costs the overlay (at most `max(128, n/8, …)` rows before it is compacted into a new base), and a reader on
-    another thread never sees half a change.
+    costs the overlay (at most 128 rows, or up to 1,024 in a bank of 8,192, before it is compacted into a new base), and
+    a reader on another thread never sees half a change.
     """
 
     _base: _Base
@@ -133,33 +126,34 @@ class BankIndex:
 
     def candidates(self, query: Query) -> Candidates:
         """Every live memory, in order of insertion, as `rank` reads it."""
-        part = self._base.part
-        everything = part if not self._over.rows else None
-        over = self._over
-        size = len(part.rows)
-        dense = part.vectors @ query.vector
-        counts = np.zeros((len(query.terms), len(self._live)), dtype=np.float32)
-        for line, term in zip(counts, query.terms, strict=True):
-            if (found := self._base.postings.get(term)) is not None:
-                line[found[0]] = found[1]
-            for at, row in enumerate(over.rows, size):
-                if term in row.counts:
-                    line[at] = row.counts[term]
-        if everything is None:
-            dense = np.concatenate([dense, over.vectors @ query.vector])
-            columns = [np.concatenate([getattr(part, name), getattr(over, name)]) for name in _COLUMNS]
-        else:
-            columns = [getattr(part, name) for name in _COLUMNS]
-        ids = [row.id for row in part.rows + over.rows]
+        parts = [self._base.part, self._over] if self._over.rows else [self._base.part]
+        dense = np.concatenate([part.vectors @ query.vector for part in parts])
+        columns = np.concatenate([part.columns for part in parts], axis=1)
+        ids = [name for part in parts for name in part.ids]
+        counts = self._counts(query.terms)
         if self._ended:
             kept = np.flatnonzero(self._live)
-            dense, counts, columns = dense[kept], counts[:, kept], [column[kept] for column in columns]
-            ids = [ids[at] for at in kept]
-        found = np.count_nonzero(counts, axis=1).astype(np.int32)
-        length, session, index, speaker, asks = columns
+            dense, columns, counts = dense[kept], columns[:, kept], counts[:, kept]
+            ids = [ids[at] for at in kept.tolist()]
+        found = (counts > 0).sum(axis=1, dtype=np.int32)
+        session, index, speaker, length, asks = columns
         return Candidates(
-            ids, dense, counts, found, len(ids), length, session, index, speaker, tuple(self._speakers), asks
-        )
+            ids, dense, counts, found, len(ids), length.astype(np.float32), session, index, speaker,
+            tuple(self._speakers), asks.astype(np.bool_),
+        )  # fmt: skip
+
+    def _counts(self, terms: Sequence[str]) -> Floats:
+        """How often each of `terms` occurs in each memory, live or not: (terms, n)."""
+        counts = np.zeros((len(terms), len(self._live)), dtype=np.float32)
+        postings, size = self._base.postings, len(self._base.part.rows)
+        for line, term in zip(counts, terms, strict=True):
+            if (found := postings.get(term)) is not None:
+                line[found[0]] = found[1]
+        asked = set(terms)
+        for at, row in enumerate(self._over.rows, size):
+            for term in asked & row.counts.keys():
+                counts[[line for line, one in enumerate(terms) if one == term], at] = row.counts[term]
+        return counts
 
     def _position(self, memory: str) -> int:
         if (at := self._base.position.get(memory)) is not None and self._live[at]:
@@ -174,9 +168,6 @@ class BankIndex:
         whole = self._base.part.joined(self._over)
         kept = np.flatnonzero(self._live)
         return BankIndex.build([whole.rows[at] for at in kept], whole.vectors[kept])
-
-
-_COLUMNS = ("length", "session", "index", "speaker", "asks")
 
 
 def pool(rows: Sequence[IndexRow], vectors: Floats, query: Query, live: int) -> Candidates:
@@ -198,15 +189,19 @@ def _coded(known: dict[str, int], names: Iterable[str]) -> dict[str, int]:
 def _part(rows: Sequence[IndexRow], vectors: Floats, sessions: dict[str, int], speakers: dict[str, int]) -> _Part:
     if len(rows) != len(vectors):
         raise ValueError(f"{len(rows)!r} rows need as many vectors, not {len(vectors)!r}")
+    columns = [
+        (sessions[row.session], row.index, speakers[row.speaker], _length(row), row.asks) for row in rows
+    ]
     return _Part(
         tuple(rows),
+        tuple(row.id for row in rows),
         np.ascontiguousarray(vectors, dtype=np.float32),
-        np.array([sum(not is_concept(term) for term in row.terms) for row in rows], dtype=np.float32),
-        np.array([sessions[row.session] for row in rows], dtype=np.int32),
-        np.array([row.index for row in rows], dtype=np.int32),
-        np.array([speakers[row.speaker] for row in rows], dtype=np.int32),
-        np.array([row.asks for row in rows], dtype=bool),
+        np.ascontiguousarray(np.array(columns, dtype=np.int32).reshape(len(rows), 5).T),
     )
+
+
+def _length(row: IndexRow) -> int:
+    return sum(not is_concept(term) for term in row.terms)
 
 
 def _postings(rows: Sequence[IndexRow]) -> dict[str, tuple[NDArray[np.int32], Floats]]:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
-
 from memory_r1.memory.analysis import analyze
 from memory_r1.memory.lexicon import DATED, QUESTION_WORDS, concepts, is_concept
+from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -26,7 +25,8 @@ _ASKS_DATE = re.compile(r"\W*(when|(on |in )?(what|which) (date|day|month|year))
 class Query:
     """A question, ready for the index. Make it by `Query.of`.
 
-    `terms`: its distinct index terms, each followed by its concepts, after `DATED` if it asks for a date; `vector`: (dim,) float32, unit norm.
+    `terms`: its distinct index terms, each followed by its concepts, after `DATED` if it asks for a date.
+    `vector`: (dim,) float32, unit norm.
     """
 
     text: str
@@ -117,9 +117,11 @@ def rank(candidates: Candidates, query: Query, weights: Weights = DEFAULT) -> Ra
     places = _Places.of(candidates, weights)
     named = _named(candidates.speakers, query.terms)
     lexical = _lexical(candidates, query.terms, places, weights, named)
-    own = _unit(lexical) + weights.dense * _unit(np.maximum(candidates.dense, 0)) + _expected(candidates, query, weights)
+    own = _unit(lexical)
+    own += np.float32(weights.dense) * _unit(np.maximum(candidates.dense, 0))
+    own += _expected(candidates, query, weights)
     if len(codes := set(named.values())) == 1:
-        own += weights.speaker * (candidates.speaker == codes.pop()).astype(np.float32)
+        own += np.float32(weights.speaker) * (candidates.speaker == codes.pop())
     context = places.context(own)
     return Ranking(own + context, candidates.dense, lexical, context)
 
@@ -241,13 +243,24 @@ def select(
     What speakers with fewer memories leave of `total` is filled with the best of the rest, in the order of the
     scores. `per_speaker=None` takes the `total` best. Equal scores keep the order of the candidates.
     """
-    order = np.argsort(-scores, kind="stable")
-    if per_speaker is None or len(order) <= total:
-        return order[:total]
-    chosen = np.zeros(len(order), dtype=bool)
-    speaker = candidates.speaker[order]
+    if per_speaker is None or len(candidates) <= total:
+        return _best(scores, total)
+    kept: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
     for code in range(len(candidates.speakers)):
-        chosen[np.flatnonzero(speaker == code)[:per_speaker]] = True
-    kept = np.flatnonzero(chosen)[:total]
-    rest = np.flatnonzero(~chosen)[: total - len(kept)]
-    return order[np.sort(np.concatenate([kept, rest]))]
+        own = np.flatnonzero(candidates.speaker == code)
+        kept = np.concatenate([kept, own[_best(scores[own], per_speaker)]])
+    if len(kept) < total:
+        left = scores.copy()
+        left[kept] = -np.inf
+        kept = np.concatenate([kept, _best(left, total - len(kept))])
+    kept.sort()
+    return kept[_best(scores[kept], total)]
+
+
+def _best(scores: Floats, count: int) -> NDArray[np.intp]:
+    """Positions of the `count` highest scores, highest first, equal ones in their order."""
+    if count >= len(scores):
+        return np.argsort(-scores, kind="stable")
+    bar = np.partition(scores, len(scores) - count)[len(scores) - count] if count else np.inf
+    few = np.flatnonzero(scores >= bar)
+    return few[np.argsort(-scores[few], kind="stable")][:count]

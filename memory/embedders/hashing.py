@@ -9,11 +9,10 @@ from hashlib import blake2b
 from math import log, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
-
 from memory_r1.memory.analysis import analyze
 from memory_r1.memory.embedders.base import Vectors
 from memory_r1.memory.lexicon import QUESTION_WORDS, concepts
+from numpy.typing import NDArray
 
 GRAMS = (3, 4)
 """The lengths of the character n-grams."""
@@ -66,7 +65,7 @@ def _sum(weights: dict[str, float], dim: int) -> NDArray[np.float64]:
     parts += [(_hashed((concept,), dim), CONCEPT * sqrt(weight)) for concept, weight in shared.items()]
     places = np.concatenate([places for (places, _), _ in parts])
     values = np.concatenate([values * weight for (_, values), weight in parts])
-    return np.bincount(places, weights=values, minlength=dim)
+    return np.bincount(places, values, dim).astype(np.float64)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -68,15 +68,15 @@ def load_locomo(path: str | Path) -> tuple[Conversation, ...]:
     except ValueError as error:
         raise FileFormatError(f"{str(path)!r} is not JSON: {error}; give LoCoMo's locomo10.json") from error
     place = path.name
-    samples = _as(list, data, place)
-    found = tuple(_conversation(_as(dict, sample, f"{place}[{at}]"), f"{place}[{at}]") for at, sample in enumerate(samples))
+    found = tuple(_conversation(sample, f"{place}[{at}]") for at, sample in enumerate(_as(list, data, place)))
     names = [conversation.id for conversation in found]
     if len(set(names)) < len(names):
         raise FileFormatError(f"{place}: a sample_id stands twice in {names!r}; each conversation needs its own")
     return found
 
 
-def _conversation(sample: Mapping[str, Any], place: str) -> Conversation:
+def _conversation(sample: Any, place: str) -> Conversation:
+    sample = _as(dict, sample, place)
     name = _get(sample, "sample_id", str, place)
     place = f"{place} ({name})"
     body = _get(sample, "conversation", dict, place)

@@ -1,0 +1,149 @@
+"""Ranking and the budget per speaker."""
+
+from datetime import datetime
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from memory_r1.memory.embedders import HashedEmbedder
+from memory_r1.memory.index import BankIndex, IndexRow
+from memory_r1.memory.ranking import DEFAULT, Candidates, Query, Ranking, rank, select
+from memory_r1.memory.types import Memory
+
+EMBEDDER = HashedEmbedder(64)
+
+
+def bank(*said: str) -> tuple[list[str], BankIndex]:
+    """A bank of "speaker session: text" lines, each the next turn of its session."""
+    rows: list[IndexRow] = []
+    for at, line in enumerate(said):
+        head, _, text = line.partition(": ")
+        speaker, session = head.split()
+        index = sum(one.session == session for one in rows)
+        rows.append(IndexRow.of(Memory(f"m{at}", text, speaker, ("t",), session, index, datetime(2023, 5, 8), 1)))
+    return list(said), BankIndex.build(rows, EMBEDDER.vectors([line.partition(": ")[2] for line in said]))
+
+
+def ranked(question: str, *said: str) -> tuple[list[int], Ranking]:
+    _, index = bank(*said)
+    query = Query.of(question, EMBEDDER.vectors([question])[0])
+    found = rank(index.candidates(query), query)
+    return np.argsort(-found.score, kind="stable").tolist(), found
+
+
+def test_words_of_the_question_come_first():
+    order, found = ranked("Where is the violin?", "A 1: Bread.", "A 2: My violin is in the attic.", "A 3: Snow.")
+    assert order[0] == 1
+    assert found.lexical[1] > found.lexical[0] == 0
+
+
+def test_a_concept_answers_for_a_word():
+    order, _ = ranked("Which pets are there?", "A 1: Bread again.", "A 2: Snow fell.", "A 3: A puppy!")
+    assert order[0] == 2
+
+
+def test_the_speaker_named_comes_before_the_one_who_says_the_name():
+    order, _ = ranked("What did Ann buy?", "Bob 1: Ann, I bought a lamp.", "Ann 2: I bought a vase.")
+    assert order[0] == 1
+
+
+def test_the_reply_inherits_the_words_of_the_question_before_it():
+    said = ("A 1: Snow.", "A 1: Which city did you visit?", "B 1: Oslo.", "A 2: Bread.", "B 2: Lamps.")
+    order, found = ranked("Which city was visited?", *said)
+    assert set(order[:2]) == {1, 2}
+    assert found.lexical[2] > found.lexical[0] > found.lexical[3] == 0
+
+
+def test_neighbours_give_context_within_their_session_only():
+    _, found = ranked("guitar", "A 1: Guitar!", "B 1: Fine.", "A 1: Good.", "B 1: Oh.", "A 2: Well.")
+    assert found.context[1] > 0 < found.context[2]
+    assert found.context[4] == 0
+
+
+def test_a_question_about_time_prefers_a_dated_memory():
+    said = ("A 1: Ran a race.", "A 2: Ran a race yesterday.")
+    assert ranked("When was the race?", *said)[0][0] == 1
+
+
+def test_the_order_of_insertion_does_not_change_a_score():
+    said = ["A 1: The violin plays.", "B 1: Who plays?", "A 1: Ann does.", "B 2: Snow.", "A 2: The race."]
+    rows = [
+        IndexRow.of(Memory(f"m{n}", one[5:], one[0], ("t",), one[2], n, datetime(2023, 5, 8), 1))
+        for n, one in enumerate(said)
+    ]
+    vectors = EMBEDDER.vectors(said)
+    query = Query.of("Who plays violin?", EMBEDDER.vectors(["Who plays violin?"])[0])
+    straight = rank(BankIndex.build(rows, vectors).candidates(query), query).score
+    turned = [3, 0, 4, 2, 1]
+    mixed = rank(BankIndex.build([rows[at] for at in turned], vectors[turned]).candidates(query), query).score
+    assert np.allclose(mixed, straight[turned])
+
+
+def test_a_question_of_names_alone_still_finds_them():
+    order, _ = ranked("Ann and Bob?", "Cid 1: Snow.", "Cid 2: I met Ann and Bob.", "Ann 3: x", "Bob 3: y")
+    assert order.index(1) < order.index(0)
+
+
+def test_a_question_without_content_ranks_and_fails_nowhere():
+    order, found = ranked("?!", "A 1: Snow.", "B 1: Bread.")
+    assert sorted(order) == [0, 1]
+    assert np.isfinite(found.score).all()
+
+
+@given(st.lists(st.text(max_size=30), min_size=1, max_size=8), st.text(max_size=30))
+def test_scores_are_finite_for_any_text(texts: list[str], question: str):
+    _, index = bank(*(f"A {at % 2}: {text}" for at, text in enumerate(texts)))
+    query = Query.of(question, EMBEDDER.vectors([question])[0])
+    found = rank(index.candidates(query), query, DEFAULT)
+    assert len(found.score) == len(texts)
+    assert np.isfinite(found.score).all()
+    assert found.score.dtype == found.lexical.dtype == found.context.dtype == np.float32
+
+
+def candidates(speakers: list[int]) -> Candidates:
+    n = len(speakers)
+    zeros, whole = np.zeros(n, np.float32), np.zeros(n, np.int32)
+    counts, found = np.zeros((0, n), np.float32), np.zeros(0, np.int32)
+    return Candidates(
+        [f"m{at}" for at in range(n)], zeros, counts, found, n, zeros, whole, whole,
+        np.array(speakers, np.int32), ("A", "B", "C"), np.zeros(n, bool),
+    )  # fmt: skip
+
+
+def chosen(speakers: list[int], scores: list[float], total: int, each: int | None) -> list[int]:
+    return select(candidates(speakers), np.array(scores, np.float32), total, each).tolist()
+
+
+def test_each_speaker_has_his_share():
+    assert chosen([0, 0, 0, 1, 1], [5, 4, 3, 2, 1], 4, 2) == [0, 1, 3, 4]
+
+
+def test_what_one_speaker_leaves_goes_to_the_best_of_the_rest():
+    assert chosen([0, 0, 0, 0, 1], [5, 4, 3, 2, 1], 4, 2) == [0, 1, 2, 4]
+
+
+def test_without_a_share_the_best_are_taken():
+    assert chosen([0, 0, 0, 1], [1, 2, 3, 0], 2, None) == [2, 1]
+
+
+def test_more_speakers_than_fit_keep_the_best():
+    assert chosen([0, 1, 2], [1, 3, 2], 2, 1) == [1, 2]
+
+
+def test_equal_scores_keep_their_order():
+    assert chosen([0, 0, 0], [1, 1, 1], 2, None) == [0, 1]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5)), max_size=40), st.integers(1, 12),
+    st.one_of(st.none(), st.integers(1, 8)),
+)  # fmt: skip
+def test_a_selection_is_full_and_sorted(made: list[tuple[int, int]], total: int, each: int | None):
+    speakers, scores = [one for one, _ in made], [float(score) for _, score in made]
+    order = chosen(speakers, scores, total, each)
+    assert len(order) == len(set(order)) == min(total, len(made))
+    assert order == sorted(order, key=lambda at: (-scores[at], at))
+    if each is not None and each * 3 <= total:
+        for code in range(3):
+            best = sorted((at for at, one in enumerate(speakers) if one == code), key=lambda at: (-scores[at], at))
+            assert set(best[:each]) <= set(order)
