@@ -2,5 +2,6 @@
 
 from memory_r1.graphs.rules.answer import RulesAnswerer
 from memory_r1.graphs.rules.facts import RulesExtractor
+from memory_r1.graphs.rules.manage import RulesManager
 
-__all__ = ["RulesAnswerer", "RulesExtractor"]
+__all__ = ["RulesAnswerer", "RulesExtractor", "RulesManager"]
