@@ -11,7 +11,7 @@ from memory_r1.memory.errors import InputError
 from .shared import BankOption, Session, day, now, options, run, show, show_json, show_table
 
 if TYPE_CHECKING:
-    from memory_r1.memory.types import Memory, Operation, Revision
+    from memory_r1.memory.types import Bank, Memory, Operation, Revision
 
 MemoryArgument = Annotated[str | None, typer.Argument(metavar="MEMORY", help="The memory's id, as m12.")]
 
@@ -26,7 +26,9 @@ def banks(ctx: typer.Context) -> None:
     """List the banks of the store."""
 
     async def work(session: Session) -> None:
-        found = await session.store.banks()
+        show_banks(await session.store.banks())
+
+    def show_banks(found: Sequence[Bank]) -> None:
         if options(ctx).json:
             show_json(found)
         elif not found:
@@ -36,7 +38,12 @@ def banks(ctx: typer.Context) -> None:
             rows = [(b.id, b.live, b.turns, b.revision, day(b.created), b.embedder) for b in found]
             show_table(columns, rows)
 
-    run(ctx, work)
+    given = options(ctx)
+    path = given.settings.store_path
+    if path is not None and not path.exists() and not given.settings.store:
+        show_banks([])
+    else:
+        run(ctx, work)
 
 
 def memories(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -107,12 +108,11 @@ def chat(ctx: typer.Context, bank: BankOption, speaker: SpeakerOption = "User") 
         raise InputError("chat is for people: use ingest and ask with --json")
 
     async def work(session: Session) -> None:
-        from langchain_core.messages import HumanMessage
-
         agent = await session.agent(bank)
         config: Any = {"configurable": {"bank": bank, "speaker": speaker, "session": _session()}}
         while said := await asyncio.to_thread(_prompt, speaker):
-            result: Mapping[str, Any] = await agent.agent.ainvoke({"messages": [HumanMessage(said)]}, config)
+            message = {"role": "user", "content": said}
+            result: Mapping[str, Any] = await agent.agent.ainvoke({"messages": [message]}, config)
             show(result["messages"][-1].text)
 
     run(ctx, work, make=True)
@@ -126,6 +126,6 @@ def _session() -> str:
 
 def _prompt(speaker: str) -> str:
     try:
-        return input(f"{speaker}: ").strip()
+        return input(f"{speaker}: " if sys.stdin.isatty() else "").strip()
     except EOFError:
         return ""

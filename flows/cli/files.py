@@ -47,7 +47,7 @@ def export(
         if options(ctx).json:
             show_json({"bank": bank, "file": str(file), **counts})
         else:
-            show(f"Wrote {file}: " + ", ".join(f"{count} {name}" for name, count in counts.items()) + ".")
+            show(f"Wrote {file}: " + ", ".join(f"{name} {count}" for name, count in counts.items()) + ".")
 
     run(ctx, work)
 
@@ -77,7 +77,7 @@ def import_bank(
         if options(ctx).json:
             show_json(state)
         else:
-            show(f"Bank {state.id}: {state.live} memories, {state.turns} turns, {state.revision} revisions.")
+            show(f"Bank {state.id} is there: memories {state.live}, turns {state.turns}, revisions {state.revision}.")
 
     run(ctx, work, make=True)
 

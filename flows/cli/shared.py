@@ -208,4 +208,5 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         return
     with out.capture() as printed:
         out.print(table)
-    typer.echo("\n".join(line.rstrip() for line in printed.get().strip("\n").splitlines()))
+    lines = [line.rstrip() for line in printed.get().splitlines()]
+    typer.echo("\n".join(line for line in lines if line))

@@ -1,0 +1,61 @@
+"""Runs the command line for tests: in this process, or as a real one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from memory_r1.flows.cli import app
+from typer.testing import CliRunner
+
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_R1_", "COLUMNS"))}
+CODE = "from memory_r1.flows.cli import main; main()"
+
+
+def run(*args: object, input: str | None = None, env: Mapping[str, str] | None = None) -> Any:
+    """Run the command in this process; the result has exit_code, stdout, stderr. What isn't ours is raised."""
+    result = CliRunner().invoke(app, [str(arg) for arg in args], input=input, env=dict(env or {}))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def read(*args: object) -> Any:
+    """What the command prints with --json; it must succeed."""
+    result = run(*args, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def start(*args: object, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
+    """Start the command as a process of its own."""
+    words = [sys.executable, "-c", CODE, *map(str, args)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
+    return subprocess.Popen(words, env={**CLEAN, "OPENBLAS_NUM_THREADS": "1", **(env or {})}, **{**pipes, **options})
+
+
+def process(*args: object, env: Mapping[str, str] | None = None, **options: Any) -> tuple[int, str, str]:
+    """Run the command as a process of its own; returns exit status, stdout, stderr."""
+    child = start(*args, env=env, **options)
+    out, err = child.communicate(timeout=120)
+    return child.returncode, out, err
+
+
+def long_talk(path: Path, rounds: int) -> Path:
+    """The demo's conversation again and again, a week apart each time: repeats, corrections and retractions."""
+    talk = files("memory_r1.flows") / "demo" / "conversation.jsonl"
+    rows = [json.loads(line) for line in talk.read_text(encoding="utf-8").splitlines()]
+    with path.open("w", encoding="utf-8") as out:
+        for number in range(rounds):
+            for row in rows:
+                time = datetime.fromisoformat(row["time"]) + timedelta(weeks=13 * number)
+                again = {**row, "session": f"{number}.{row['session']}", "time": time.isoformat()}
+                out.write(json.dumps(again) + "\n")
+    return path
