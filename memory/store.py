@@ -40,6 +40,15 @@ class Dump:
     log: tuple[Revision, ...]
     vectors: Vectors
 
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __eq__(self, other: object) -> bool:
+        """Whether everything is equal, vectors included."""
+        if not isinstance(other, Dump):
+            return NotImplemented
+        told = (self.bank, self.turns, self.memories, self.log) == (other.bank, other.turns, other.memories, other.log)
+        return told and np.array_equal(self.vectors, other.vectors)
+
 
 class Store(ABC):
     """Banks of memories, versioned. All methods are coroutines; an instance serves any number of tasks."""
