@@ -77,8 +77,6 @@ async def open_agent() -> Agent:
     for role in ("extractor", "manager", "answerer"):
         models[role] = getattr(said, f"{role}_model") or said.model
     roles = await asyncio.to_thread(load_roles, models, options)  # imports client libraries
-    embedder = await asyncio.to_thread(
-        load_embedder, said.embedder, api_key=said.embedder_api_key.get_secret_value()
-    )
+    embedder = await asyncio.to_thread(load_embedder, said.embedder, api_key=said.embedder_api_key.get_secret_value())
     store = await open_store(said.store, password=said.store_password.get_secret_value())
     return build_agent(store, embedder, roles=roles, settings=Settings(options=options))

@@ -8,7 +8,7 @@ A bank is named by the run (`bank_of`), never by a message.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict, cast
+from typing import Annotated, Any, NotRequired, cast
 
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
@@ -18,6 +18,7 @@ from memory_r1.graphs.roles import Failure, Usage
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 Json = dict[str, Any]
 
@@ -73,10 +74,10 @@ class RememberState(RememberInput, RememberUpdate):
 
 
 class AnswerInput(TypedDict):
-    """A question. `asked`: when it was asked, as an ISO 8601 string, or None."""
+    """A question. `asked`: when it was asked, as an ISO 8601 string, as far as known."""
 
     question: str
-    asked: str | None
+    asked: NotRequired[str | None]
 
 
 class AnswerOutput(TypedDict, total=False):

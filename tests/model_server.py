@@ -3,7 +3,7 @@
     with ModelServer(["hello", Status(429), Cut()]) as server:
         ChatOpenAI(base_url=server.url, model="scripted", api_key="none")
 
-Each request takes the next line of the script: a string is the reply's text, a callable makes the next line from the request,
+Each request takes the next line of the script: a string is the reply's text, a callable makes the line,
 anything else is a fault. The last line repeats for ever.
 """
 
@@ -13,6 +13,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -66,8 +67,7 @@ class ModelServer:
         self.requests: list[Request] = []
         self._lock = threading.Lock()
         self._over = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._http.daemon_threads = True
+        self._http = _Server(self)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -94,73 +94,77 @@ class ModelServer:
         self._thread.join()
 
 
-def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
 
-        def log_message(self, *args: Any) -> None:
-            pass
+    def log_message(self, *args: Any) -> None:
+        pass
 
-        def do_GET(self) -> None:
-            self._send(200, json.dumps({"object": "list", "data": [{"id": "scripted", "object": "model"}]}))
+    def do_GET(self) -> None:
+        self._send(200, json.dumps({"object": "list", "data": [{"id": "scripted", "object": "model"}]}))
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            request = json.loads(body)
-            line = server.next(request)
-            try:
-                self._play(line, bool(request.get("stream")))
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # the client has given up
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        request = json.loads(body)
+        line = self.server.model.next(request)
+        with suppress(BrokenPipeError, ConnectionResetError):  # the client may have given up
+            self._play(line, bool(request.get("stream")))
 
-        def _play(self, line: Line, stream: bool) -> None:
-            if isinstance(line, Status):
-                self._send(line.code, json.dumps({"error": {"message": line.message, "type": "scripted"}}))
-            elif isinstance(line, Hang):
-                server.hang(line.seconds)
-                self.close_connection = True
-            elif isinstance(line, Garbage):
-                self._send(200, line.body)
-            elif stream:
-                self._stream(line.text if isinstance(line, Cut | Short) else line, cut=isinstance(line, Cut))
-            elif isinstance(line, Cut):
-                whole = completion(line.text)
-                self._send(200, whole[: len(whole) // 2], length=len(whole.encode()))
-                self.close_connection = True
-            elif isinstance(line, Short):
-                self._send(200, completion(line.text, "length"))
-            else:
-                self._send(200, completion(line))
+    def _play(self, line: Line, stream: bool) -> None:
+        if isinstance(line, Status):
+            self._send(line.code, json.dumps({"error": {"message": line.message, "type": "scripted"}}))
+        elif isinstance(line, Hang):
+            self.server.model.hang(line.seconds)
+            self.close_connection = True
+        elif isinstance(line, Garbage):
+            self._send(200, line.body)
+        elif stream:
+            self._stream(line.text if isinstance(line, Cut | Short) else line, cut=isinstance(line, Cut))
+        elif isinstance(line, Cut):
+            whole = completion(line.text)
+            self._send(200, whole[: len(whole) // 2], length=len(whole.encode()))
+            self.close_connection = True
+        elif isinstance(line, Short):
+            self._send(200, completion(line.text, "length"))
+        else:
+            self._send(200, completion(line))
 
-        def _send(self, code: int, body: str, length: int | None = None) -> None:
-            data = body.encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(length if length is not None else len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def _send(self, code: int, body: str, length: int | None = None) -> None:
+        data = body.encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(length if length is not None else len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
-        def _stream(self, text: str, cut: bool) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            half = len(text) // 2
-            for part in (text[:half], text[half:])[: 1 if cut else 2]:
-                self._chunk(json.dumps(_delta({"role": "assistant", "content": part}, None)))
-            if cut:
-                self.close_connection = True
-                return
-            self._chunk(json.dumps(_delta({}, "stop")))
-            self._chunk("[DONE]")
-            self.wfile.write(b"0\r\n\r\n")
+    def _stream(self, text: str, cut: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        half = len(text) // 2
+        for part in (text[:half], text[half:])[: 1 if cut else 2]:
+            self._chunk(json.dumps(_delta({"role": "assistant", "content": part}, None)))
+        if cut:
+            self.close_connection = True
+            return
+        self._chunk(json.dumps(_delta({}, "stop")))
+        self._chunk("[DONE]")
+        self.wfile.write(b"0\r\n\r\n")
 
-        def _chunk(self, data: str) -> None:
-            event = f"data: {data}\n\n".encode()
-            self.wfile.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
-            self.wfile.flush()
+    def _chunk(self, data: str) -> None:
+        event = f"data: {data}\n\n".encode()
+        self.wfile.write(f"{len(event):x}\r\n".encode() + event + b"\r\n")
+        self.wfile.flush()
 
-    return Handler
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, model: ModelServer) -> None:
+        self.model = model
+        super().__init__(("127.0.0.1", 0), _Handler)
 
 
 def completion(text: str, finish: str = "stop") -> str:

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from memory_r1.graphs import Agent
 from memory_r1.memory.types import Turn
+from typing_extensions import TypedDict
 
 
 class Diary(TypedDict, total=False):

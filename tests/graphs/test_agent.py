@@ -1,5 +1,7 @@
 """The compiled graphs as LangGraph graphs: both calling styles, drawing, streams, embedding, checkpoints, banks."""
 
+import ast
+import asyncio
 import json
 import logging
 import subprocess
@@ -12,6 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from memory_r1.graphs import Context, build_agent
 from memory_r1.graphs.agent import asks
 from memory_r1.graphs.examples.diary import build_diary
+from memory_r1.graphs.steps import run_sync
 from memory_r1.memory.errors import InputError, MalformedOutputError
 from memory_r1.memory.stores.memory import InMemoryStore
 
@@ -35,9 +38,16 @@ def test_the_drawing_shows_the_steps_by_their_names():
     }  # fmt: skip
 
 
-def test_invoke_and_ainvoke_do_the_same():
-    import asyncio
+def test_the_schemas_say_what_goes_in_and_out():
+    agent = build_agent(InMemoryStore(), roles=roles())
+    assert set(agent.remember.get_input_jsonschema()["properties"]) == {"turn"}
+    assert set(agent.remember.get_output_jsonschema()["properties"]) == {"operations", "receipt", "failures", "usage"}
+    assert set(agent.answer.get_input_jsonschema()["properties"]) == {"question", "asked"}
+    assert set(agent.agent.get_input_jsonschema()["properties"]) == {"messages"}
+    assert set(agent.agent.get_context_jsonschema()["properties"]) == {"bank", "speaker", "session"}
 
+
+def test_invoke_and_ainvoke_do_the_same():
     def synchronous():
         agent = build_agent(InMemoryStore(), roles=roles())
         return agent.remember.invoke({"turn": said("I have a dog")}, bank()), agent.answer.invoke(
@@ -93,7 +103,8 @@ def test_the_agent_says_that_its_model_failed():
     agent = build_agent(InMemoryStore(), roles=broken)
     assert "unusable" in talk(agent, "I have a dog")["messages"][-1].text
     out = talk(agent, "Have I a dog?")
-    assert "could not read" in out["messages"][-1].text and [f["role"] for f in out["failures"]] == ["extractor", "answerer"]
+    assert "could not read" in out["messages"][-1].text
+    assert [f["role"] for f in out["failures"]] == ["extractor", "answerer"]
 
 
 def test_chat_turns_get_places_speakers_and_sessions():
@@ -197,12 +208,11 @@ def test_models_and_roles_exclude_each_other():
 def test_importing_the_graphs_is_light():
     code = "import sys, memory_r1.graphs; print(sorted({m.split('.')[0] for m in sys.modules}))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "verl", "ray", "prefect", "openai", "langchain_openai", "neo4j", "nltk"} & set(eval(done.stdout))
+    heavy = {"torch", "verl", "ray", "prefect", "openai", "langchain_openai", "neo4j", "nltk"}
+    assert not heavy & set(ast.literal_eval(done.stdout))
 
 
 def _memories(agent):
-    from memory_r1.graphs.steps import run_sync
-
     async def read():
         known = {b.id for b in await agent.store.banks()}
         return await agent.store.memories("ann") if "ann" in known else []

@@ -26,7 +26,9 @@ async def test_the_hits_keep_to_their_limits():
     assert len((await agent.ask("dog?", "ann")).hits) == 2
 
 
-@pytest.mark.parametrize("outcome", [MalformedOutputError("no JSON"), Answer("q", "x", ("m99",))], ids=["malformed", "unseen"])
+@pytest.mark.parametrize(
+    "outcome", [MalformedOutputError("no JSON"), Answer("q", "x", ("m99",))], ids=["malformed", "unseen"]
+)
 async def test_an_unusable_answer_is_a_visible_failure(outcome: object):
     agent = await filled()
     broken = build_agent(agent.store, roles=roles(answerer=Says(outcome)))
