@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from memory_r1.flows.settings import Settings
+from memory_r1.flows.settings import BUILT_IN, Settings, make_embedder
 from memory_r1.memory.errors import MemoryR1Error
 from memory_r1.memory.stores.open import open_store, redacted
 
@@ -96,17 +96,14 @@ async def _kind(store: Any) -> str:
 
 
 async def _embedder(settings: Settings) -> Check:
-    from memory_r1.memory.embedders.load import load_embedder
-
-    spec = settings.embedder or "hashed"
+    spec = settings.embedder or BUILT_IN
 
     async def look() -> str:
-        key = settings.embedder_api_key.get_secret_value()
-        embedder = await asyncio.to_thread(load_embedder, spec, api_key=key)
+        embedder = await make_embedder(settings)
         return f"{embedder.name}, {embedder.dim} dimensions"
 
     check = await _tried("embedder", redacted(spec), look)
-    if spec.startswith("hashed") and check.state == "ok":
+    if spec.startswith(BUILT_IN) and check.state == "ok":
         advice = (
             "built in: finds words and parts of words, not other words for the same thing, as a sentence-transformers "
             "model can. To try one: pip install 'memory-r1[embed]', then reembed --embedder sentence:all-MiniLM-L6-v2"

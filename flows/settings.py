@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memory_r1.memory.errors import SettingsError
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+if TYPE_CHECKING:
+    from memory_r1.memory.embedders import Embedder
+
 ROLES = ("extractor", "manager", "answerer")
 """The three roles of the agent, each with a model of its own if wished."""
+
+BUILT_IN = "hashed"
+"""The embedder that needs nothing."""
 
 
 class Settings(BaseSettings):
@@ -79,3 +86,11 @@ def data_dir() -> Path:
 def default_store() -> str:
     """The store used when none is named: one SQLite file in `data_dir()`."""
     return f"sqlite:///{data_dir() / 'memory.db'}"
+
+
+async def make_embedder(settings: Settings, fallback: str = "") -> Embedder:
+    """The embedder that the settings name, else `fallback`, else the built-in one. Raises as `load_embedder` does."""
+    from memory_r1.memory.embedders.load import load_embedder
+
+    spec = settings.embedder or fallback or BUILT_IN
+    return await asyncio.to_thread(load_embedder, spec, api_key=settings.embedder_api_key.get_secret_value())

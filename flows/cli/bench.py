@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import options, plain, show, show_json, show_table
+from .shared import Options, options, plain, show, show_json, show_table
 
 if TYPE_CHECKING:
     from memory_r1.rl.bench.made import Table
+    from memory_r1.rl.tasks.locomo import Conversation
 
 HELP = """Measure speed and quality, and print the machine and the command with the figures.
 
@@ -23,6 +25,8 @@ app = typer.Typer(help=HELP, no_args_is_help=True)
 TurnsOption = Annotated[int, typer.Option(min=40, metavar="N", help="Turns to read.")]
 SizesOption = Annotated[str, typer.Option(metavar="N,N", help="Memories in each bank.")]
 SizeOption = Annotated[int, typer.Option(min=1, metavar="N", help="Memories in the bank.")]
+LocomoArgument = Annotated[Path, typer.Argument(metavar="FILE", help="LoCoMo's locomo10.json.")]
+SampleOption = Annotated[str | None, typer.Option(metavar="ID", help="One conversation only, as conv-26.")]
 CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often.")]
 
 
@@ -60,6 +64,41 @@ def fork(ctx: typer.Context, count: CountOption = 500, size: SizeOption = 300) -
     from memory_r1.rl.bench.fork import fork as measure
 
     _report(ctx, measure(size, count))
+
+
+@app.command()
+def recall(ctx: typer.Context, file: LocomoArgument) -> None:
+    """Share of LoCoMo's evidence turns that a search finds."""
+    from memory_r1.rl.tasks.locomo import load_locomo
+
+    _report(ctx, _recalled(options(ctx), load_locomo(file)))
+
+
+async def _recalled(given: Options, conversations: Sequence[Conversation]) -> Table:
+    from memory_r1.flows.settings import make_embedder
+    from memory_r1.rl.bench.recall import recall as measure
+
+    return await measure(conversations, await make_embedder(given.settings), given.values.get("store") or "memory")
+
+
+@app.command()
+def answers(ctx: typer.Context, file: LocomoArgument, sample: SampleOption = None) -> None:
+    """Scores of the agent's answers to LoCoMo's questions."""
+    from memory_r1.memory.errors import InputError
+    from memory_r1.rl.tasks.locomo import load_locomo
+
+    found = [conversation for conversation in load_locomo(file) if sample in (None, conversation.id)]
+    if not found:
+        raise InputError(f"{str(file)!r} has no conversation {sample!r}")
+    _report(ctx, _answered(options(ctx), found))
+
+
+async def _answered(given: Options, conversations: Sequence[Conversation]) -> Table:
+    from memory_r1.flows.settings import make_embedder
+    from memory_r1.rl.bench.answers import answers as measure
+    from memory_r1.rl.bench.answers import table
+
+    return table(await measure(conversations, given.settings.models, embedder=await make_embedder(given.settings)))
 
 
 def _store(ctx: typer.Context) -> str:

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -73,18 +73,17 @@ class Session:
 
     options: Options
     store: Store
+    closing: AsyncExitStack
 
     async def embedder(self, bank: str = "") -> Embedder:
         """The embedder of the settings; if they name none, that of the bank, and for a new bank the built-in one."""
-        from memory_r1.memory.embedders.load import load_embedder
+        from memory_r1.flows.settings import make_embedder
 
-        settings = self.options.settings
-        spec = settings.embedder
-        if not spec and bank:
+        stored = ""
+        if bank:
             with suppress(UnknownBankError):
-                spec = (await self.store.bank(bank)).embedder
-        key = settings.embedder_api_key.get_secret_value()
-        return await asyncio.to_thread(load_embedder, spec or "hashed", api_key=key)
+                stored = (await self.store.bank(bank)).embedder
+        return await make_embedder(self.options.settings, stored)
 
     async def agent(self, bank: str) -> Agent:
         """The agent over this store, with the models of the settings and the embedder for `bank`."""
@@ -93,7 +92,9 @@ class Session:
 
         settings = self.options.settings
         how = AgentSettings(options=ModelOptions(api_key=settings.api_key.get_secret_value()))
-        return build_agent(self.store, await self.embedder(bank), settings.models, settings=how)
+        agent = build_agent(self.store, await self.embedder(bank), settings.models, settings=how)
+        self.closing.push_async_callback(agent.close)
+        return agent
 
 
 def options(ctx: typer.Context) -> Options:
@@ -116,8 +117,9 @@ async def session(given: Options, make: bool = False) -> AsyncIterator[Session]:
             raise UnknownBankError(f"there is no store {str(path)!r} yet: `memory-r1 ingest` makes it, or give --store")
         if not settings.store:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with await open_store(settings.store_url, password=settings.store_password.get_secret_value()) as store:
-        yield Session(given, store)
+    async with AsyncExitStack() as closing:
+        opened = await open_store(settings.store_url, password=settings.store_password.get_secret_value())
+        yield Session(given, await closing.enter_async_context(opened), closing)
 
 
 def run(ctx: typer.Context, work: Callable[[Session], Coroutine[Any, Any, T]], make: bool = False) -> T:
