@@ -20,8 +20,12 @@ from memory_r1.graphs.rules.text import (
 from memory_r1.memory.dates import find_dates, resolve
 from memory_r1.memory.types import Fact, Turn
 
-_CAPTION = re.compile(r"^(?:a |an |the )?(?:close[- ]?up )?(?:photo(?:graphy|graph)?|picture|image|pic) of ", re.IGNORECASE)
-_CLINGS = re.compile(r"^(?:it|they|that|this|these|those|he|she|both|plus|and|but|so|which)\b|^(?:it|they|that|he|she)['’]", re.I)
+_CAPTION = re.compile(
+    r"^(?:a |an |the )?(?:close[- ]?up )?(?:photo(?:graphy|graph)?|picture|image|pic) of ", re.IGNORECASE
+)
+_CLINGS = re.compile(
+    r"^(?:it|they|that|this|these|those|he|she|both|plus|and|but|so|which)\b|^(?:it|they|that|he|she)['’]", re.I
+)
 _TITLE = re.compile(r"[\"“]([^\"“”]{2,60})[\"”]")
 _NAME = re.compile(r"[A-Z][\w'’&+-]*(?:(?: (?:of|the|and|de|&))? [A-Z][\w'’&+-]*)*")
 _OPENING = re.compile(r"(?P<word>[\w'’]+)")
@@ -67,7 +71,9 @@ def strip_address(sentence: str, names: set[str]) -> str:
     while match := _OPENING.match(text):
         word, rest = match["word"].lower(), text[match.end("word") :]
         ends = re.match(r"\s*([,!.–—-]|$)", rest)
-        if not (ends and (word in INTERJECTIONS or _names(word, names))) and not (word in INTERJECTIONS and _CALL.match(rest)):
+        if not (ends and (word in INTERJECTIONS or _names(word, names))) and not (
+            word in INTERJECTIONS and _CALL.match(rest)
+        ):
             break
         text = rest.lstrip(_SEPARATORS)
         if not ends and (call := _CALL.match(rest)):
@@ -119,7 +125,7 @@ def entities(text: str, speaker: str) -> tuple[str, ...]:
         found[match[1].strip(_SEPARATORS)] = None
     for match in _NAME.finditer(text):
         name = match.group()
-        opens = not text[: match.start()].rstrip() or text[: match.start()].rstrip()[-1] in ".!?\"“"
+        opens = not text[: match.start()].rstrip() or text[: match.start()].rstrip()[-1] in '.!?"“'
         if name.split("'")[0].split("’")[0].lower() in FUNCTION_WORDS or (opens and " " not in name):
             continue
         found[name.removesuffix("'s").removesuffix("’s")] = None

@@ -21,34 +21,47 @@ _REASONS = frozenset("because since so to for cause cuz 'cause as".split())
 _PURPOSE = frozenset("because to since for".split())
 
 
-def features(asked: Asked, passages: Sequence[Passage], at: int, rarity: Rarity, echo: dict[str, float]) -> list[Features]:
+def features(
+    asked: Asked, passages: Sequence[Passage], at: int, rarity: Rarity, echo: dict[str, float]
+) -> list[Features]:
     """The features of each word of `passages[at]`. `echo`: see `echoes`."""
     passage = passages[at]
-    weight = math.exp(STEEP * (passage.score - 1))
-    common: Features = {"bias": 1, "weight": weight, "reply": passage.reply, "reply*weight": passage.reply * weight}
-    if at == 0:
-        common["first passage"] = 1
-    if passage.photo:
-        common["photo"] = 1
+    common = _common(passage, at)
     left, right = _distances(passage)
     rows: list[Features] = []
-    for i in range(len(passage.words)):
-        row = dict(common)
+    for i, word in enumerate(passage.words):
+        row = common.copy()
         row.update(_place(passage, i, left[i], right[i]))
         row.update(_kind(asked, passage, i))
-        if passage.words[i].content:
+        if word.content:
             row.update(_content(asked, passage, i, rarity, echo))
-            if min(left[i], right[i]) <= 3:
-                row["near*weight"] = weight
-            if row.get("means focus"):
-                row["means focus*weight"] = weight
-            row["content*weight"] = weight
+            row.update(_weighed(row, common["weight"], min(left[i], right[i])))
             if asked.of_a_kind and right[i] == 1:
                 row["of a kind, before match"] = 1
         elif min(left[i], right[i]) <= 2:
             row["function near"] = 1
         rows.append(row)
     return rows
+
+
+def _common(passage: Passage, at: int) -> Features:
+    """What all words of the passage in place `at` share."""
+    weight = math.exp(STEEP * (passage.score - 1))
+    common: Features = {"bias": 1, "weight": weight, "reply": passage.reply, "reply*weight": passage.reply * weight}
+    if at == 0:
+        common["first passage"] = 1
+    if passage.photo:
+        common["photo"] = 1
+    return common
+
+
+def _weighed(row: Features, weight: float, distance: int) -> Iterator[tuple[str, float]]:
+    """Features that count by their passage's weight."""
+    yield "content*weight", weight
+    if distance <= 3:
+        yield "near*weight", weight
+    if row.get("means focus"):
+        yield "means focus*weight", weight
 
 
 def echoes(passages: Sequence[Passage]) -> dict[str, float]:

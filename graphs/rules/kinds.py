@@ -10,7 +10,8 @@ from memory_r1.graphs.rules.lexis import NUMBER_WORDS, root
 from memory_r1.graphs.rules.passage import split
 from memory_r1.graphs.rules.question import Asked
 from memory_r1.graphs.rules.text import words
-from memory_r1.memory.dates import MONTHS, NUMBERS, find_dates, say
+from memory_r1.memory.dates import find_dates
+from memory_r1.memory.days import MONTHS, NUMBERS, say
 from memory_r1.memory.types import Hit, Memory
 
 Found = tuple[str, list[Memory]]
@@ -20,14 +21,18 @@ _DATED = 0.1
 """What a memory that says when is worth over one that doesn't, against the best hit's score."""
 _SCANNED = 12
 _NUMBER = r"\d+(?:[.,]\d+)?|" + "|".join(sorted({*NUMBERS, "a few", "several", "half a"}, key=len, reverse=True))
-_SPAN = re.compile(rf"\b(?:(?:{_NUMBER})(?: or (?:{_NUMBER}))?(?: and a half)?) (?:year|month|week|day|hour|minute)s?\b", re.I)
+_SPAN = re.compile(
+    rf"\b(?:(?:{_NUMBER})(?: or (?:{_NUMBER}))?(?: and a half)?) (?:year|month|week|day|hour|minute)s?\b", re.I
+)
 _SINCE = re.compile(r"\bsince (?:\d{4}|[A-Z]\w+ \d{4}|I was \w+|\w+ school|childhood|college)\b")
 _OFTEN = re.compile(
     r"\b(?:(?:once|twice|\w+ times)(?: or (?:once|twice|\w+ times))? (?:a|an|per|every|each) \w+"
     r"|every (?:other )?(?:single )?\w+|daily|weekly|monthly|yearly|annually|(?:once|twice) in a while)\b",
     re.IGNORECASE,
 )
-_COUNT = re.compile(r"\b(?:\d+(?:,\d{3})*(?:\.\d+)?%?|" + "|".join(sorted(NUMBER_WORDS)) + r")(?![\w-])|\$\d[\d,.]*", re.I)
+_COUNT = re.compile(
+    r"\b(?:\d+(?:,\d{3})*(?:\.\d+)?%?|" + "|".join(sorted(NUMBER_WORDS)) + r")(?![\w-])|\$\d[\d,.]*", re.I
+)
 _DENIED = re.compile(r"\b(?:not|never|no longer|\w+n['’]t|stopped|quit|unfortunately)\b", re.IGNORECASE)
 _CONTRARY = re.compile(r"\b(?:if .*(?:n['’]t|not|never)\b|still\b)", re.IGNORECASE)
 _CHOICE = re.compile(r"\b(?:an?|the|to|in|of|by|with)? ?(?P<one>[\w'’-]+(?: [\w'’-]+)?),? or (?P<other>[^?]+)\?*$")

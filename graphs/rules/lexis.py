@@ -29,19 +29,42 @@ _LIGHT = "go get do take have make thing lot way kind type sort name like"
 
 ARTICLES = frozenset("a an the".split())
 POSSESSIVES = frozenset("my his her their our your its".split())
-DETERMINERS = frozenset("some this that these those all any every each both no another".split())
-CONJUNCTIONS = frozenset(
-    "and or but so because 'cause cause cuz since if when while plus that which who where then than though although".split()
+DETERMINERS = frozenset(
+    """
+    some this that these those all any every each both no another
+    """.split()
 )
-PREPOSITIONS = frozenset("in at from on into near through of around with by for about as during over under like".split())
-BE = frozenset("is was are were be been being am it's that's i'm they're we're he's she's there's 's".split())
+CONJUNCTIONS = frozenset(
+    """
+    and or but so because 'cause cause cuz since if when while plus that which who where then than though
+    although
+    """.split()
+)
+PREPOSITIONS = frozenset(
+    """
+    in at from on into near through of around with by for about as during over under like
+    """.split()
+)
+BE = frozenset(
+    """
+    is was are were be been being am it's that's i'm they're we're he's she's there's 's
+    """.split()
+)
 AUXILIARIES = frozenset(
-    """do does did have has had i've we've can could will would should may might must gonna wanna gotta i'll i'd not can't
-    don't didn't""".split()
+    """
+    do does did have has had i've we've can could will would should may might must gonna wanna gotta i'll i'd
+    not can't don't didn't
+    """.split()
 )
 PRONOUNS = frozenset("i you we he she they it me us them him".split())
-NUMBER_WORDS = frozenset("one two three four five six seven eight nine ten once twice dozen couple few several".split())
-OPENERS = ARTICLES | POSSESSIVES | DETERMINERS | frozenset("to in at by for with from on about of during as not".split())
+NUMBER_WORDS = frozenset(
+    """
+    one two three four five six seven eight nine ten once twice dozen couple few several
+    """.split()
+)
+OPENERS = (
+    ARTICLES | POSSESSIVES | DETERMINERS | frozenset("to in at by for with from on about of during as not".split())
+)
 """The function words that an answer may begin with."""
 CONTENT = frozenset(("number", "name", "ing", "ed", "ly", "word"))
 """The classes of words that carry content."""

@@ -1,8 +1,8 @@
 """The manager without a model: repeats are dropped, corrections replace, retractions delete, all else is added.
 
-It is cautious. A memory is only touched when it is the same speaker's, shares most of its words with the new fact, and a
-cue says why: "I adopted Scout" after "I have a dog, Buddy" has no cue and is added beside it. What a correction replaces
-stays in the merged text.
+It is cautious. A memory is only touched when it is the same speaker's, shares most of its words with the new fact, and
+a cue says why: "I adopted Scout" after "I have a dog, Buddy" has no cue and is added beside it. What a correction
+replaces stays in the merged text.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ RETRACTS = 0.6
 
 _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|without|cannot|\w+n['’]t)\b", re.IGNORECASE)
 _CORRECTION = re.compile(
-    r"\b(?:actually|no longer|not .{0,40}any ?more|\w+n['’]t .{0,40}any ?more|(?:moved|changed|switched|renamed)\b.{0,30}\bto"
-    r"|instead of|i was wrong|i meant|correction|rather than)\b",
+    r"\b(?:actually|no longer|not .{0,40}any ?more|\w+n['’]t .{0,40}any ?more|(?:moved|changed|switched|renamed)"
+    r"\b.{0,30}\bto|instead of|i was wrong|i meant|correction|rather than)\b",
     re.IGNORECASE,
 )
 _RETRACTION = re.compile(
     r"\b(?:i was (?:just |only )?(?:kidding|joking)|that was (?:just )?a joke|(?:that|it) (?:is|was)n['’]t true"
-    r"|not true that|scratch that|(?:please )?forget (?:that|what) i|i take (?:that|it) back|i lied|i made (?:that|it) up)\b",
+    r"|not true that|scratch that|(?:please )?forget (?:that|what) i|i take (?:that|it) back"
+    r"|i lied|i made (?:that|it) up)\b",
     re.IGNORECASE,
 )
 _CUE_WORDS = "actually longer anymore more moved changed switched renamed instead wrong meant correction rather now"

@@ -41,7 +41,8 @@ class Word:
 @dataclass(frozen=True, slots=True)
 class Passage:
     """What one hit says. `score`: the hit's against the best, in (0, 1]. `reply`: how much of the question its
-    speaker had been asked, in [0, 1]."""
+    speaker had been asked, in [0, 1].
+    """
 
     memory: Memory
     score: float

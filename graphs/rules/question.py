@@ -13,37 +13,40 @@ from memory_r1.graphs.rules.text import FUNCTION_WORDS, words
 Kind = Literal["when", "long", "many", "often", "yes-no", "who", "where", "why", "how", "what"]
 Shape = Literal["noun", "deed", "why", "how"]
 
-_KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("when", r"^when\b|\bwhen (?:did|was|is|does|has|will|were|are)\b|^(?:in |on |around |during )?(?:what|which) "
-                 r"(?:date|day|month|year|week|time)\b|^what (?:was|is) the date\b"),
-        ("long", r"\bhow long\b"),
-        ("many", r"\bhow (?:many|much|old)\b"),
-        ("often", r"\bhow (?:often|frequently)\b"),
-        ("yes-no", r"^(?:did|does|do|is|was|were|are|has|have|had|would|could|can|will|should)\b"),
-        ("who", r"^(?:who|whose|whom)\b|\b(?:with|to|from|by) whom\b"),
-        ("where", r"^where\b|\b(?:what|which) (?:city|cities|country|countries|state|places?|town|location|area)\b"),
-        ("why", r"^why\b|\breason\b|^what (?:made|motivated|inspired|prompted|led)\b"),
-        ("how", r"^how\b"),
-    )
-)  # fmt: skip
+_KINDS: dict[Kind, re.Pattern[str]] = {
+    "when": re.compile(
+        r"^when\b|\bwhen (?:did|was|is|does|has|will|were|are)\b|^(?:in |on |around |during )?(?:what|which) "
+        r"(?:date|day|month|year|week|time)\b|^what (?:was|is) the date\b"
+    ),
+    "long": re.compile(r"\bhow long\b"),
+    "many": re.compile(r"\bhow (?:many|much|old)\b"),
+    "often": re.compile(r"\bhow (?:often|frequently)\b"),
+    "yes-no": re.compile(r"^(?:did|does|do|is|was|were|are|has|have|had|would|could|can|will|should)\b"),
+    "who": re.compile(r"^(?:who|whose|whom)\b|\b(?:with|to|from|by) whom\b"),
+    "where": re.compile(
+        r"^where\b|\b(?:what|which) (?:city|cities|country|countries|state|places?|town|location|area)\b"
+    ),
+    "why": re.compile(r"^why\b|\breason\b|^what (?:made|motivated|inspired|prompted|led)\b"),
+    "how": re.compile(r"^how\b"),
+}
+"""What a question of each kind looks like; the first that fits counts, "what" is the rest."""
 _DEED = re.compile(r"\bwhat\b.*\b(?:do|doing|happened?|say|think|plans?|advice|feel)\b")
 _TITLED = re.compile(
     r"\b(?:book|song|movie|film|game|band|artist|show|series|author|novel|play|piece|named?|called|company|brand)s?\b"
 )
 _FOCUS = re.compile(
-    r"\b(?:what|which)\b(?: (?:kind|type|sort|genre|style|form)s? of| are (?:the |some of )?| (?:is|was|were) (?:the )?)?"
-    r"((?: ?[\w'’-]+){1,3})"
+    r"\b(?:what|which)\b(?: (?:kind|type|sort|genre|style|form)s? of| are (?:the |some of )?"
+    r"| (?:is|was|were) (?:the )?)?((?: ?[\w'’-]+){1,3})"
 )
 _OF_A_KIND = re.compile(r"\b(?:kind|type|sort)s? of|^(?:what|which) \w+ (?:did|does|is|was|has|do|are)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question, read. `names`: its capitalised words, lower case. `roots`: what to look for, speakers' names left out.
+    """A question, read.
 
-    `focus`: the roots of what is asked for ("instruments"); `meant`, `focus_meant`: their concepts.
+    `names`: its capitalised words, lower case. `roots`: what to look for, speakers' names left out. `focus`: the
+    roots of what is asked for ("instruments"). `meant`, `focus_meant`: the concepts of both.
     """
 
     text: str
@@ -61,7 +64,7 @@ class Asked:
     def read(cls, text: str, speakers: Iterable[str]) -> Asked:
         """Read a question about `speakers`."""
         low, found = text.lower().strip(), words(text)
-        kind = next((kind for kind, pattern in _KINDS if pattern.search(low)), "what")
+        kind = next((kind for kind, pattern in _KINDS.items() if pattern.search(low)), "what")
         named = {part for name in speakers for word in name.split() if (part := root(word))}
         roots = frozenset(r for word in found if (r := root(word))) - named - light_roots()
         focus = _focus(low) - named
@@ -80,7 +83,7 @@ class Asked:
 
 
 def _shape(low: str, kind: Kind) -> Shape:
-    if kind == "why" or kind == "how":
+    if kind in ("why", "how"):
         return kind
     return "deed" if _DEED.search(low) else "noun"
 

@@ -6,44 +6,47 @@ import re
 
 FUNCTION_WORDS = frozenset(
     """
-    a about above after again against ain't all also am an and any are aren't as at be because been before being below
-    between both but by can can't cannot could couldn't did didn't do does doesn't doing don't down during each either
-    else ever every few for from further had hadn't has hasn't have haven't having he he'd he'll he's her here here's
-    hers herself him himself his how how's i i'd i'll i'm i've if in into is isn't it it'd it'll it's its itself just
-    let's lot lots may me might mine more most much must mustn't my myself neither no nor not now of off on once one
-    only or other our ours ourselves out over own per quite rather really same shall she she'd she'll she's should
-    shouldn't since so some such than that that'd that's the their theirs them themselves then there there's these
-    they they'd they'll they're they've this those though through till to too under until up upon us very was wasn't
-    we we'd we'll we're we've were weren't what what's when where which while who who's whom whose why will with
-    within without won't would wouldn't yet you you'd you'll you're you've your yours yourself cause cuz gonna gotta
-    wanna kinda sorta um uh oh ah hmm well also even still already always never often sometimes usually maybe perhaps
+    a about above after again against ain't all also am an and any are aren't as at be because been before being
+    below between both but by can can't cannot could couldn't did didn't do does doesn't doing don't down during
+    each either else ever every few for from further had hadn't has hasn't have haven't having he he'd he'll
+    he's her here here's hers herself him himself his how how's i i'd i'll i'm i've if in into is isn't it it'd
+    it'll it's its itself just let's lot lots may me might mine more most much must mustn't my myself neither no
+    nor not now of off on once one only or other our ours ourselves out over own per quite rather really same
+    shall she she'd she'll she's should shouldn't since so some such than that that'd that's the their theirs
+    them themselves then there there's these they they'd they'll they're they've this those though through till
+    to too under until up upon us very was wasn't we we'd we'll we're we've were weren't what what's when where
+    which while who who's whom whose why will with within without won't would wouldn't yet you you'd you'll
+    you're you've your yours yourself cause cuz gonna gotta wanna kinda sorta um uh oh ah hmm well also even
+    still already always never often sometimes usually maybe perhaps
     """.split()
 )
 """Words that join others and name nothing."""
 
 CHIT_CHAT = frozenset(
     """
-    absolutely agree agreed amazing anytime appreciate appreciated awesome aww awww believe best bet big bless bro buddy
-    bye care chat check cheer cheers congrats congratulations cool couldn't curious cute day deal deep definitely dude
-    enjoy exactly excited exciting fab fabulous fantastic feel feeling fingers crossed forward fun gladly glad go going
-    good goodnight gorgeous gosh got great guess guts guy guys ha haha happy have hang hard hear hearing heard hello help
-    helpful hey hi hmm hope hoping hug hugs idea impressed impressive incredible inspire inspired inspiring interesting
-    journey keep kind kudos later lately let like lol long look looking looks love lovely luck lucky man matter mean means
-    mind miss missed motivating need neat new nice okay ok omg oof ooh opportunity perfect pic picture please pleasure
-    posted proud pumped push ready real right rock see seeing sharing share shot show sorry soon sound sounds special
-    speak spread spot stay strong strength stoked stuff stunning super support sure sweet take talk talking tell thank
-    thankful thanks there thing things think thought thoughts thrilled time today tomorrow tonight totally tough true try
-    understand wait want way welcome whoa wish woah wonderful wonder words work worries wow ya yay yeah yep yes yup you
-    sir pal friend friends fam mate cannot can't guess don't
+    absolutely agree agreed amazing anytime appreciate appreciated awesome aww awww believe best bet big bless
+    bro buddy bye care chat check cheer cheers congrats congratulations cool couldn't curious cute day deal deep
+    definitely dude enjoy exactly excited exciting fab fabulous fantastic feel feeling fingers crossed forward
+    fun gladly glad go going good goodnight gorgeous gosh got great guess guts guy guys ha haha happy have hang
+    hard hear hearing heard hello help helpful hey hi hmm hope hoping hug hugs idea impressed impressive
+    incredible inspire inspired inspiring interesting journey keep kind kudos later lately let like lol long
+    look looking looks love lovely luck lucky man matter mean means mind miss missed motivating need neat new
+    nice okay ok omg oof ooh opportunity perfect pic picture please pleasure posted proud pumped push ready real
+    right rock see seeing sharing share shot show sorry soon sound sounds special speak spread spot stay strong
+    strength stoked stuff stunning super support sure sweet take talk talking tell thank thankful thanks there
+    thing things think thought thoughts thrilled time today tomorrow tonight totally tough true try understand
+    wait want way welcome whoa wish woah wonderful wonder words work worries wow ya yay yeah yep yes yup you sir
+    pal friend friends fam mate cannot can't guess don't
     """.split()
 )
 """What small talk is made of: a sentence of nothing else is no fact."""
 
 INTERJECTIONS = frozenset(
     """
-    absolutely agreed ah alright amazing aw aww awesome btw bye certainly congrats congratulations cool definitely
-    exactly fantastic good great haha hah hello hey hi hmm indeed lol man nah nice no nope oh ok okay omg oof ooh of right
-    sorry sure sweet thank thanks totally true well whoa woah wonderful wow yay yea yeah yep yes yup
+    absolutely agreed ah alright amazing aw aww awesome btw bye certainly congrats congratulations cool
+    definitely exactly fantastic good great haha hah hello hey hi hmm indeed lol man nah nice no nope oh ok okay
+    omg oof ooh of right sorry sure sweet thank thanks totally true well whoa woah wonderful wow yay yea yeah
+    yep yes yup
     """.split()
 )
 

@@ -11,7 +11,6 @@ from typing import Any
 from memory_r1.memory.errors import InputError, MissingExtraError
 from memory_r1.rl.tasks.locomo import CATEGORIES
 
-
 _DROPPED = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the|and)\b")
 _REFUSALS = ("no information available", "not mentioned")
@@ -37,7 +36,7 @@ def f1(prediction: str, gold: str, category: int) -> float:
         parts = [part.strip() for part in prediction.split(",")]
         wanted = [part.strip() for part in gold.split(",")]
         return sum(max(stem_f1(part, one) for part in parts) for one in wanted) / len(wanted)
-    return stem_f1(prediction, gold.split(";")[0].strip() if category == 3 else gold)
+    return stem_f1(prediction, gold.split(";", maxsplit=1)[0].strip() if category == 3 else gold)
 
 
 def stem_f1(prediction: str, gold: str) -> float:
