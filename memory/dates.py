@@ -270,7 +270,7 @@ _SOURCES: tuple[tuple[str, Rule], ...] = (
     (rf"{_MONTH},? (?:of )?{_YEAR}", _calendar),
     (rf"{_after('in', 'by', 'of', 'since', 'until', 'early', 'late')}{_MONTH}(?! \d)", _calendar),
     (rf"(?P<which>last|this|next) {_MONTH}(?! \d)", _named_month),
-    (rf"(?:{_after('in', 'of', 'since', 'during')}|^){_YEAR}(?![\d-]| to )", _year),
+    (rf"(?:{_after('in', 'of', 'since', 'during')}|^(?=\d+$)){_YEAR}(?![\d-]| to )", _year),
     (rf"{_BEFORE} {_DAY}(?!s)", _weekday),
     (rf"the {_DAY} (?P<side>before|after) {_FULL_DATE}", _anchored_weekday),
     (rf"(?:the|{_COUNT}) {_UNITS} (?P<side>before|after|of) {_FULL_DATE}", _anchored_unit),

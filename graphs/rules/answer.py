@@ -10,7 +10,7 @@ from memory_r1.graphs.rules.kinds import RULES, Found
 from memory_r1.graphs.rules.lexis import meanings, root
 from memory_r1.graphs.rules.passage import split
 from memory_r1.graphs.rules.question import Asked
-from memory_r1.graphs.rules.spans import Span, read
+from memory_r1.graphs.rules.spans import read
 from memory_r1.graphs.rules.text import words
 from memory_r1.memory.types import Answer, Hit
 
@@ -18,8 +18,10 @@ UNKNOWN = "No information available"
 """The answer when no memory has to do with the question."""
 
 _LOOKED_AT = 8
+_FIRST_PERSON = re.compile(r"\b(?:my|our|mine|myself|me|us)\b", re.IGNORECASE)
 _THIRD_PERSON = {"my": "their", "our": "their", "mine": "theirs", "myself": "themself", "me": "them", "us": "them"}
-_FIRST_PERSON = re.compile(r"\b(?:" + "|".join(_THIRD_PERSON) + r")\b", re.IGNORECASE)
+_SECOND_PERSON = {"my": "your", "our": "your", "mine": "yours", "myself": "yourself", "me": "you", "us": "you"}
+_OWN = re.compile(r"\b(?:i|my|me|mine|we|our|us)\b", re.IGNORECASE)
 
 
 class RulesAnswerer:
@@ -55,16 +57,14 @@ def _touches(asked: Asked, hits: Sequence[Hit]) -> bool:
 
 
 def _from_spans(asked: Asked, hits: Sequence[Hit]) -> Found:
+    own = bool(_OWN.search(asked.text))
     spans = read(asked, hits)
     if not spans:
-        return say_span(split(hits[0].memory)[2]), [hits[0].memory]
-    return ", ".join(map(_text, spans)), [span.passage.memory for span in spans]
+        return retell(split(hits[0].memory)[2], own), [hits[0].memory]
+    return ", ".join(retell(span.text, own) for span in spans), [span.passage.memory for span in spans]
 
 
-def _text(span: Span) -> str:
-    return say_span(span.text)
-
-
-def say_span(text: str) -> str:
-    """A span as somebody else would say it: "my violin" becomes "their violin"."""
-    return _FIRST_PERSON.sub(lambda match: _THIRD_PERSON[match.group().lower()], text)
+def retell(text: str, own: bool = False) -> str:
+    """A speaker's words as told to somebody else ("my boat": "their boat"), or to the speaker if `own` ("your boat")."""
+    told = _SECOND_PERSON if own else _THIRD_PERSON
+    return _FIRST_PERSON.sub(lambda match: told[match.group().lower()], text)

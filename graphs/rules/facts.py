@@ -18,6 +18,7 @@ from memory_r1.graphs.rules.text import (
     words,
 )
 from memory_r1.memory.dates import find_dates, resolve
+from memory_r1.memory.days import DAYS, MONTHS
 from memory_r1.memory.types import Fact, Turn
 
 _CAPTION = re.compile(
@@ -124,9 +125,19 @@ def entities(text: str, speaker: str) -> tuple[str, ...]:
     for match in _TITLE.finditer(text):
         found[match[1].strip(_SEPARATORS)] = None
     for match in _NAME.finditer(text):
-        name = match.group()
-        opens = not text[: match.start()].rstrip() or text[: match.start()].rstrip()[-1] in '.!?"“'
-        if name.split("'")[0].split("’")[0].lower() in FUNCTION_WORDS or (opens and " " not in name):
-            continue
-        found[name.removesuffix("'s").removesuffix("’s")] = None
+        before = text[: match.start()].rstrip()
+        parts = match.group().split()
+        while parts and _is_plain(parts[0]):
+            parts.pop(0)
+        while parts and _is_plain(parts[-1]):
+            parts.pop()
+        opens = not before or before[-1] in '.!?"“'
+        if parts and not (opens and len(parts) == 1):
+            found[" ".join(parts).removesuffix("'s").removesuffix("’s")] = None
     return tuple(name for name in found if name)
+
+
+def _is_plain(word: str) -> bool:
+    """Whether a capitalised word names nothing: a function word, an interjection, a day or a month."""
+    low = word.split("'")[0].split("’")[0].lower()
+    return low in FUNCTION_WORDS or low in INTERJECTIONS or word in DAYS or word in MONTHS

@@ -64,7 +64,7 @@ class Asked:
     def read(cls, text: str, speakers: Iterable[str]) -> Asked:
         """Read a question about `speakers`."""
         low, found = text.lower().strip(), words(text)
-        kind = next((kind for kind, pattern in _KINDS.items() if pattern.search(low)), "what")
+        kind: Kind = next((kind for kind, pattern in _KINDS.items() if pattern.search(low)), "what")
         named = {part for name in speakers for word in name.split() if (part := root(word))}
         roots = frozenset(r for word in found if (r := root(word))) - named - light_roots()
         focus = _focus(low) - named

@@ -1,0 +1,103 @@
+"""The rules' answerer: dates, numbers, yes and no, spans, and silence where nothing is known."""
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from memory_r1.graphs.rules import RulesAnswerer
+from memory_r1.graphs.rules.answer import UNKNOWN, answer, retell
+from memory_r1.graphs.rules.facts import extract
+from memory_r1.graphs.rules.question import Asked
+from memory_r1.memory.types import Hit, Memory, Turn
+
+TIME = datetime(2023, 7, 17, 13, 0)
+
+
+def hits(*said: str, time: datetime = TIME) -> list[Hit]:
+    """What "Ana" said, the best hit first."""
+    found: list[Hit] = []
+    for number, text in enumerate(said, 1):
+        turn = Turn(f"D{number}:1", str(number), 1, "Ana", text, time)
+        for fact in extract(turn):
+            memory = Memory(
+                f"m{number}", fact.text, "Ana", (turn.id,), turn.session, 1, time, 1, fact.when, fact.entities
+            )
+            found.append(Hit(memory, 1.0 / number))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("When did Ana move?", "when"),
+        ("In which year did Ana move?", "when"),
+        ("How long has Ana sailed?", "long"),
+        ("How many dogs does Ana have?", "many"),
+        ("How often does Ana swim?", "often"),
+        ("Does Ana swim?", "yes-no"),
+        ("Who is Ana's coach?", "who"),
+        ("Which city did Ana visit?", "where"),
+        ("What made Ana leave?", "why"),
+        ("How did Ana leave?", "how"),
+        ("What did Ana buy?", "what"),
+    ],
+)
+def test_a_question_has_a_kind(text: str, kind: str) -> None:
+    assert Asked.read(text, {"Ana"}).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "expected"),
+    [
+        ("I moved to Oslo last Friday.", "When did Ana move to Oslo?", "the Friday before 17 July 2023"),
+        ("I moved to Oslo.", "When did Ana move to Oslo?", "17 July 2023"),
+        ("I moved to Oslo two years ago.", "In which year did Ana move to Oslo?", "2021"),
+        ("I moved to Oslo yesterday.", "In which month did Ana move to Oslo?", "July 2023"),
+        ("I have been sailing for seven years.", "How long has Ana been sailing?", "seven years"),
+        ("I moved to Oslo two years ago.", "How long ago did Ana move to Oslo?", "2 years ago"),
+        ("We adopted three dogs on 5 May.", "How many dogs does Ana have?", "three"),
+        ("I swim twice a week.", "How often does Ana swim?", "twice a week"),
+        ("I swim in the lake.", "Does Ana swim?", "Yes"),
+        ("I never swim in the lake.", "Does Ana swim?", "No"),
+    ],
+)
+def test_rules_answer_what_they_are_for(said: str, question: str, expected: str) -> None:
+    found = answer(question, hits(said))
+    assert (found.text, found.selected) == (expected, ("m1",))
+
+
+def test_a_dated_memory_of_the_same_turn_tells_when() -> None:
+    found = hits("I went to a festival yesterday. The drummers inspired everyone.")
+    assert answer("When did the drummers inspire Ana?", found[::-1]).text == "16 July 2023"
+
+
+async def test_spans_answer_the_rest_and_cite_their_memories() -> None:
+    known = hits('My favorite book is "The Long Road".', "The weather was cold.")
+    found = await RulesAnswerer().answer("What is Ana's favorite book?", known, None)
+    assert "The Long Road" in found.text
+    assert found.selected[0] == "m1"
+    assert set(found.selected) <= {hit.memory.id for hit in known}
+
+
+def test_an_answer_speaks_of_the_speaker_not_of_itself() -> None:
+    assert retell("My sister gave me a boat") == "their sister gave them a boat"
+    assert retell("my sister", own=True) == "your sister"
+
+
+@pytest.mark.parametrize("known", [[], ["The weather was cold.", "Tom repaired a fence."]])
+def test_nothing_relevant_is_said_to_be_unknown(known: list[str]) -> None:
+    found = answer("What does Ana cook for breakfast?", hits(*known))
+    assert (found.text, found.selected) == (UNKNOWN, ())
+
+
+@given(st.text(max_size=200), st.lists(st.text(max_size=200), max_size=4))
+def test_any_question_over_any_memory_is_answered(question: str, said: list[str]) -> None:
+    memories = [Memory(f"m{n}", text, "Ana", ("D1:1",), "1", 1, TIME, 1) for n, text in enumerate(said)]
+    found = answer(question, [Hit(memory, 1.0) for memory in memories])
+    assert set(found.selected) <= {memory.id for memory in memories}
+
+
+def test_the_same_input_gives_the_same_answer() -> None:
+    known = hits("I paint boats and birds.", "I painted a sunset in June.", "We paint with the kids.")
+    assert len({answer("What does Ana paint?", known).text for _ in range(5)}) == 1

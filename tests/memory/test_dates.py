@@ -1,0 +1,140 @@
+"""Dates: what is said becomes a date, a date becomes what is said, and both agree."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from memory_r1.memory.dates import find_dates, resolve
+from memory_r1.memory.days import say
+from memory_r1.memory.types import WHEN
+
+SPOKEN = datetime(2023, 7, 17, 13, 56)  # a Monday
+
+# text, date, phrase
+SAID = [
+    ("I went there yesterday.", "2023-07-16", "16 July 2023"),
+    ("Yesterday morning I ran.", "2023-07-16", "16 July 2023"),
+    ("last night was fun", "2023-07-16", "16 July 2023"),
+    ("see you tomorrow", "2023-07-18", "18 July 2023"),
+    ("We met last Friday.", "2023-07-14", "the Friday before 17 July 2023"),
+    ("last Monday", "2023-07-10", "the Monday before 17 July 2023"),
+    ("on Tuesday we left", "2023-07-11", "the Tuesday before 17 July 2023"),
+    ("next Fri works", "2023-07-21", "the Friday after 17 July 2023"),
+    ("It was last week", "2023-07-10/2023-07-16", "the week before 17 July 2023"),
+    ("this week", "2023-07-17/2023-07-23", "the week of 17 July 2023"),
+    ("this past weekend", "2023-07-15/2023-07-16", "the weekend before 17 July 2023"),
+    ("over the weekend", "2023-07-15/2023-07-16", "the weekend before 17 July 2023"),
+    ("two weekends ago", "2023-07-08/2023-07-09", "two weekends before 17 July 2023"),
+    ("two days ago", "2023-07-15", "15 July 2023"),
+    ("two weeks ago", "2023-07-03/2023-07-09", "two weeks before 17 July 2023"),
+    ("a month ago", "2023-06", "June 2023"),
+    ("ten years ago", "2013", "2013"),
+    ("next month", "2023-08", "August 2023"),
+    ("last year", "2022", "2022"),
+    ("in June", "2023-06", "June 2023"),
+    ("last December", "2022-12", "December 2022"),
+    ("last summer", "2022-06/2022-08", "summer 2022"),
+    ("back in 2019", "2019", "2019"),
+    ("since 2016", "2016", "2016"),
+    ("on 3 June", "2023-06-03", "3 June 2023"),
+    ("May 3rd, 2022", "2022-05-03", "3 May 2022"),
+    ("the 3rd of May 2022", "2022-05-03", "3 May 2022"),
+    ("2023-05-07", "2023-05-07", "7 May 2023"),
+    ("in two weeks", "2023-07-31/2023-08-06", "two weeks after 17 July 2023"),
+    ("the other day", "", "a few days before 17 July 2023"),
+    ("a few years ago", "", "a few years ago"),
+    ("the week before 9 June 2023", "2023-05-29/2023-06-04", "the week before 9 June 2023"),
+    ("The Sunday before 25 May 2023", "2023-05-21", "the Sunday before 25 May 2023"),
+]
+
+
+@pytest.mark.parametrize(("text", "when", "phrase"), SAID)
+def test_an_expression_has_a_date_and_a_phrase(text: str, when: str, phrase: str) -> None:
+    (mention,) = find_dates(text, SPOKEN)
+    assert (mention.when, mention.phrase) == (when, phrase)
+    assert text[mention.start : mention.end] == mention.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I may go",
+        "31 February",
+        "march on",
+        "I have 2 dogs",
+        "for two years",
+        "every Friday",
+        "Mondays",
+        "",
+        "1984 people",
+    ],
+)
+def test_what_is_no_date_is_left_alone(text: str) -> None:
+    assert find_dates(text, SPOKEN) == []
+    assert resolve(text, SPOKEN) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        ("I went yesterday.", "I went on 16 July 2023."),
+        ("Last week I rested.", "The week before 17 July 2023 I rested."),
+        ("Last year I moved.", "In 2022 I moved."),
+        ("We go camping next month.", "We go camping in August 2023."),
+        ("in June and again last Friday", "in June 2023 and again the Friday before 17 July 2023"),
+        ("Got it a few years ago.", "Got it a few years ago."),
+    ],
+)
+def test_resolving_writes_the_dates_into_the_text(text: str, resolved: str) -> None:
+    assert resolve(text, SPOKEN) == resolved
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ("2023-05-07", "7 May 2023"),
+        ("2023-06", "June 2023"),
+        ("2022", "2022"),
+        ("2023-07-03/2023-07-09", "3 to 9 July 2023"),
+        ("2023-05-29/2023-06-04", "29 May to 4 June 2023"),
+        ("2022-12-29/2023-01-04", "29 December 2022 to 4 January 2023"),
+        ("2023-06/2023-08", "June to August 2023"),
+        ("2022-12/2023-02", "December 2022 to February 2023"),
+        ("2021/2022", "2021 to 2022"),
+        ("", ""),
+    ],
+)
+def test_a_date_is_said_as_people_say_it(when: str, said: str) -> None:
+    assert say(when) == said
+    assert [mention.when for mention in find_dates(said, SPOKEN)] == ([when] if when else [])
+
+
+DAYS = st.dates(date(1950, 1, 1), date(2090, 1, 1))
+
+
+@given(DAYS, st.integers(1, 400))
+def test_saying_and_finding_agree(first: date, length: int) -> None:
+    last = first + timedelta(days=length)
+    for when in (str(first), str(first)[:7], f"{first}/{last}"):
+        assert [mention.when for mention in find_dates(say(when), SPOKEN)] == [when]
+
+
+@given(st.datetimes(datetime(1950, 1, 1), datetime(2090, 1, 1)), st.sampled_from([text for text, _, _ in SAID]))
+def test_a_resolved_text_needs_no_clock(spoken: datetime, text: str) -> None:
+    """Reading the resolved text at another time gives the same dates, and resolving it again changes nothing."""
+    once = resolve(text, spoken)
+    whens = [mention.when for mention in find_dates(text, spoken)]
+    later = spoken + timedelta(days=1234)
+    if all(whens):
+        assert [mention.when for mention in find_dates(once, later)] == whens
+        assert resolve(once, later).lower() == once.lower()
+
+
+@given(st.text(), st.datetimes(datetime(1950, 1, 1), datetime(2090, 1, 1)))
+def test_any_text_can_be_read(text: str, spoken: datetime) -> None:
+    end = 0
+    for mention in find_dates(text, spoken):
+        assert end <= mention.start < mention.end
+        assert not mention.when or WHEN.fullmatch(mention.when)
+        end = mention.end
