@@ -16,7 +16,13 @@ import numpy as np
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import invert, taken_back, texts
 from memory_r1.memory.embedders.base import Embedder
-from memory_r1.memory.errors import ConflictError, EmbedderMismatchError, InputError, UnknownMemoryError
+from memory_r1.memory.errors import (
+    ConflictError,
+    CorruptStoreError,
+    EmbedderMismatchError,
+    InputError,
+    UnknownMemoryError,
+)
 from memory_r1.memory.ranking import Candidates, Query, rank, select
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 from numpy.typing import NDArray
@@ -214,7 +220,10 @@ class Store(ABC):
         return await self.replace_vectors(bank, embedder.name, embedder.dim, rows, state.revision)
 
     async def dump(self, bank: str) -> Dump:
-        """Everything that the bank holds. Raises ConflictError when it was written to meanwhile."""
+        """Everything that the bank holds.
+
+        Raises ConflictError when it was written to meanwhile, and CorruptStoreError when some of it is missing.
+        """
         state = await self.bank(bank)
         memories = await self.all_memories(bank)
         vectors = await self.vectors(bank, [m.id for m in memories])
@@ -222,6 +231,13 @@ class Store(ABC):
         after = await self.bank(bank)
         if after != state:
             raise ConflictError(f"bank {bank!r} was written to while it was read: try again")
+        held = (len(dump.turns), len(dump.log), sum(memory.live for memory in memories))
+        if held != (state.turns, state.revision, state.live):
+            raise CorruptStoreError(
+                f"bank {bank!r} holds {held} turns, revisions and live memories, not the "
+                f"{(state.turns, state.revision, state.live)} that it counts: restore the store from a copy",
+                bank=bank,
+            )
         return dump
 
     async def _check_revision(self, bank: str, revision: int, first: int = 0) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
 from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
-from memory_r1.memory.codec import pack, unpack
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, UnknownMemoryError
 from memory_r1.memory.ranking import Candidates, Query
@@ -76,14 +76,13 @@ class SqliteFile:
         with contextlib.suppress(UnknownBankError):
             return self.find(bank.id)[1]
         with self._transaction():
-            fill = "INSERT OR IGNORE INTO bank (id, embedder, dim, created, revision, memories, live, turns)"
-            self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(bank))
+            self._new_bank(bank, "INSERT OR IGNORE INTO")
         return self.find(bank.id)[1]
 
     def write(self, bank: str, write: Write, vectors: Vectors) -> Receipt:
         with self._transaction():
             key, state = self.find(bank)
-            done = self._rows("SELECT body FROM revision WHERE bank = ? AND key = ?", key, write.key)
+            done = self._rows("SELECT body, seal FROM revision WHERE bank = ? AND key = ?", key, write.key)
             if done:
                 revision = rows.read_revision(done[0])
                 return Receipt(revision, tuple(self.memories(bank, revision.created, None)), repeated=True)
@@ -98,19 +97,19 @@ class SqliteFile:
         for seq, turn in enumerate(change.turns, before.turns + 1):
             self._put_turn(key, seq, turn)
         for memory, vector in zip(change.created, vectors, strict=True):
-            self._put_memory(key, memory, pack(vector))
+            self._put_memory(key, memory, rows.seal_vector(vector))
         for memory in change.ended:
             self._unindex(key, memory.id)
-            where = (memory.died, memory.successor, key, rows.number(memory.id))
-            self._rows("UPDATE memory SET died = ?, successor = ? WHERE bank = ? AND number = ?", *where)
+            where = (*rows.memory_row(memory)[-3:], key, rows.number(memory.id))
+            self._rows("UPDATE memory SET died = ?, successor = ?, seal = ? WHERE bank = ? AND number = ?", *where)
         self._put_revision(key, change.revision)
         self._put_bank(key, change.bank)
 
     def _put_turn(self, key: int, seq: int, turn: Turn) -> None:
-        self._rows("INSERT INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", key, seq, *rows.turn_row(turn))
+        self._rows("INSERT INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", key, seq, *rows.turn_row(turn))
 
     def _put_memory(self, key: int, memory: Memory, vector: bytes) -> None:
-        values = (key, *rows.memory_row(memory, vector), rows.owner(key))
+        values = (key, *rows.memory_row(memory), rows.terms(memory), vector, rows.owner(key))
         self._rows(
             f"INSERT INTO memory (bank, {rows.MEMORY}, terms, vector, owner) VALUES ({','.join('?' * len(values))})",
             *values,
@@ -125,10 +124,16 @@ class SqliteFile:
         self._rows(f"{fill} WHERE bank = ? AND number = ? AND died IS NULL", key, rows.number(memory))
 
     def _put_revision(self, key: int, revision: Revision) -> None:
-        self._rows("INSERT OR REPLACE INTO revision VALUES (?, ?, ?, ?)", key, *rows.revision_row(revision))
+        self._rows("INSERT OR REPLACE INTO revision VALUES (?, ?, ?, ?, ?)", key, *rows.revision_row(revision))
+
+    def _new_bank(self, bank: Bank, insert: str) -> None:
+        fill = f"{insert} bank (id, embedder, dim, created, revision, memories, live, turns, seal)"
+        self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(bank))
 
     def _put_bank(self, key: int, bank: Bank) -> None:
-        columns = "id = ?, embedder = ?, dim = ?, created = ?, revision = ?, memories = ?, live = ?, turns = ?"
+        columns = (
+            "id = ?, embedder = ?, dim = ?, created = ?, revision = ?, memories = ?, live = ?, turns = ?, seal = ?"
+        )
         self._rows(f"UPDATE bank SET {columns} WHERE key = ?", *rows.bank_row(bank), key)
 
     def memories(self, bank: str, ids: Sequence[str] | None, revision: int | None) -> list[Memory]:
@@ -156,7 +161,7 @@ class SqliteFile:
 
     def log(self, bank: str, since: int) -> list[Revision]:
         where = "bank = ? AND number > ? ORDER BY number"
-        found = self._rows(f"SELECT body FROM revision WHERE {where}", self.find(bank)[0], since)
+        found = self._rows(f"SELECT body, seal FROM revision WHERE {where}", self.find(bank)[0], since)
         return [rows.read_revision(row) for row in found]
 
     def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
@@ -168,7 +173,7 @@ class SqliteFile:
         for id, number in zip(ids, numbers, strict=True):
             if number not in found:
                 raise UnknownMemoryError(f"bank {bank!r} has no memory {id!r}", memory=id)
-        return unpack([found[number] for number in numbers], state.dim)
+        return rows.read_vectors([found[number] for number in numbers], state.dim)
 
     def candidates(self, bank: str, query: Query) -> Candidates:
         self._rows("BEGIN")  # one view of the file for all that is read
@@ -184,9 +189,9 @@ class SqliteFile:
         with self._transaction():
             key, state = self.find(bank)
             check_replacement(state, {m.id for m in self.every(bank)}, vectors, revision)
-            change = ((pack(row), key, rows.number(id)) for id, row in vectors.items())
+            change = ((rows.seal_vector(row), key, rows.number(id)) for id, row in vectors.items())
             self._many("UPDATE memory SET vector = ? WHERE bank = ? AND number = ?", change)
-            self._rows("UPDATE bank SET embedder = ?, dim = ? WHERE key = ?", *embedder, key)
+            self._put_bank(key, replace(state, embedder=embedder[0], dim=embedder[1]))
         self._searcher.drop(key)
         return self.find(bank)[1]
 
@@ -199,7 +204,8 @@ class SqliteFile:
                 self._unindex(key, id)
                 self._rows("DELETE FROM memory WHERE bank = ? AND number = ?", key, rows.number(id))
             for turn in erasure.turns:
-                self._rows("UPDATE turn SET text = '', caption = '' WHERE bank = ? AND id = ?", key, turn.id)
+                where = (rows.turn_row(turn)[-1], key, turn.id)
+                self._rows("UPDATE turn SET text = '', caption = '', seal = ? WHERE bank = ? AND id = ?", *where)
             for revision in (*erasure.log, erasure.revision):
                 self._put_revision(key, revision)
             self._put_bank(key, erasure.bank)
@@ -243,13 +249,12 @@ class SqliteFile:
         with self._transaction():
             if self._rows("SELECT 1 FROM bank WHERE id = ?", dump.bank.id):
                 raise exists(dump.bank.id)
-            fill = "INSERT INTO bank (id, embedder, dim, created, revision, memories, live, turns)"
-            self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(dump.bank))
+            self._new_bank(dump.bank, "INSERT INTO")
             key = self.find(dump.bank.id)[0]
             for seq, turn in enumerate(dump.turns, 1):
                 self._put_turn(key, seq, turn)
             for memory, vector in zip(dump.memories, dump.vectors, strict=True):
-                self._put_memory(key, memory, pack(vector))
+                self._put_memory(key, memory, rows.seal_vector(vector))
             for revision in dump.log:
                 self._put_revision(key, revision)
         return dump.bank

@@ -17,23 +17,26 @@ SCHEMA = """
 CREATE TABLE bank (
     key INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, embedder TEXT NOT NULL, dim INTEGER NOT NULL,
     created TEXT NOT NULL, revision INTEGER NOT NULL, memories INTEGER NOT NULL, live INTEGER NOT NULL,
-    turns INTEGER NOT NULL) STRICT;
+    turns INTEGER NOT NULL, seal INTEGER NOT NULL) STRICT;
 CREATE TABLE turn (
     bank INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT NOT NULL, session TEXT NOT NULL, idx INTEGER NOT NULL,
     speaker TEXT NOT NULL, text TEXT NOT NULL, time TEXT NOT NULL, caption TEXT NOT NULL,
+    seal INTEGER NOT NULL,
     PRIMARY KEY (bank, seq)) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX turn_id ON turn (bank, id);
 CREATE TABLE memory (
     key INTEGER PRIMARY KEY, bank INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL,
     speaker TEXT NOT NULL, turns TEXT NOT NULL, session TEXT NOT NULL, idx INTEGER NOT NULL, recorded TEXT NOT NULL,
     born INTEGER NOT NULL, whenever TEXT NOT NULL, entities TEXT NOT NULL, supersedes TEXT NOT NULL, died INTEGER,
-    successor TEXT NOT NULL, owner TEXT NOT NULL, terms TEXT NOT NULL, vector BLOB NOT NULL) STRICT;
+    successor TEXT NOT NULL, seal INTEGER NOT NULL, owner TEXT NOT NULL, terms TEXT NOT NULL,
+    vector BLOB NOT NULL) STRICT;
 CREATE UNIQUE INDEX memory_number ON memory (bank, number);
 CREATE INDEX memory_born ON memory (bank, born);
 CREATE INDEX memory_died ON memory (bank, died) WHERE died IS NOT NULL;
 CREATE INDEX memory_place ON memory (bank, session, idx) WHERE died IS NULL;
 CREATE TABLE revision (
     bank INTEGER NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+    seal INTEGER NOT NULL,
     PRIMARY KEY (bank, number)) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX revision_key ON revision (bank, key);
 CREATE VIEW living AS SELECT key, owner, terms FROM memory WHERE died IS NULL;

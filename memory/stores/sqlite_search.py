@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
-from memory_r1.memory.codec import unpack
+from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.memory.index import BankIndex, IndexRow, pool
 from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.store import Vectors
@@ -71,9 +71,11 @@ class Searcher:
         if state.live > self._large:
             query = "SELECT number, vector FROM memory WHERE bank = ? AND died IS NULL ORDER BY number"
             found = self._db.execute(query, (key,)).fetchall()
-            vectors = unpack([row[1] for row in found], state.dim)
+            vectors = rows.read_vectors([row[1] for row in found], state.dim)
+            _check_count(state, len(found))
             return _Cached(state, numbers=[row[0] for row in found], vectors=vectors)
         memories, vectors = self._live(key, state, "died IS NULL ORDER BY number")
+        _check_count(state, len(memories))
         return _Cached(state, BankIndex.build([IndexRow.of(m) for m in memories], vectors))
 
     def _follow(self, key: int, cached: _Cached, state: Bank) -> _Cached:
@@ -90,7 +92,7 @@ class Searcher:
     def _live(self, key: int, state: Bank, where: str) -> tuple[list[Memory], Vectors]:
         query = f"SELECT {rows.MEMORY}, vector FROM memory WHERE bank = ? AND {where}"
         found = self._db.execute(query, (key,)).fetchall()
-        return [rows.read_memory(row[:-1]) for row in found], unpack([row[-1] for row in found], state.dim)
+        return [rows.read_memory(row[:-1]) for row in found], rows.read_vectors([row[-1] for row in found], state.dim)
 
     def _pool(self, key: int, cached: _Cached, query: Query) -> Candidates:
         chosen = dict.fromkeys(self._nearest(cached, query))
@@ -100,7 +102,7 @@ class Searcher:
         found = rows.fetch(self._run, columns, list(chosen))
         found.sort(key=lambda row: row[0])
         memories = [rows.read_memory(row[:-1]) for row in found]
-        vectors = unpack([row[-1] for row in found], cached.state.dim)
+        vectors = rows.read_vectors([row[-1] for row in found], cached.state.dim)
         return pool([IndexRow.of(m) for m in memories], vectors, query, cached.state.live)
 
     def _nearest(self, cached: _Cached, query: Query) -> list[int]:
@@ -128,3 +130,11 @@ class Searcher:
         )
         found = rows.fetch(self._run, near, numbers)
         return [row[0] for row in found]
+
+
+def _check_count(state: Bank, found: int) -> None:
+    if found != state.live:
+        raise CorruptStoreError(
+            f"bank {state.id!r} holds {found} live memories, not the {state.live} that it counts: restore the file "
+            f"from a copy or an export"
+        )
