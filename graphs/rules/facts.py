@@ -124,7 +124,7 @@ def entities(text: str, speaker: str) -> tuple[str, ...]:
     found = {speaker: None}
     for match in _TITLE.finditer(text):
         found[match[1].strip(_SEPARATORS)] = None
-    for match in _NAME.finditer(text):
+    for match in _NAME.finditer(_TITLE.sub(lambda title: " " * len(title.group()), text)):
         before = text[: match.start()].rstrip()
         parts = match.group().split()
         while parts and _is_plain(parts[0]):
@@ -139,5 +139,5 @@ def entities(text: str, speaker: str) -> tuple[str, ...]:
 
 def _is_plain(word: str) -> bool:
     """Whether a capitalised word names nothing: a function word, an interjection, a day or a month."""
-    low = word.split("'")[0].split("’")[0].lower()
+    low = re.split("['’]", word.lower(), maxsplit=1)[0]
     return low in FUNCTION_WORDS or low in INTERJECTIONS or word in DAYS or word in MONTHS
