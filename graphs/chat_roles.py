@@ -17,7 +17,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableSequence
 from memory_r1.graphs import parse, prompts
-from memory_r1.graphs.endpoint import Patience, passing, refuses_schema, say, typed
+from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
 from memory_r1.graphs.roles import Role, Usage, spend
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
@@ -65,9 +65,10 @@ class ChatCall:
                     continue
                 if not passing(error) or attempt >= self.patience.tries:
                     raise typed(error, self.role, attempt) from error
-                log.warning("%s: try %d failed, next in %.1f s: %s", self.role, attempt, wait, say(error))
-            await asyncio.sleep(wait)
-            wait, attempt = min(wait * 2, self.patience.longest), attempt + 1
+                rest = pause(error, wait, self.patience.longest)
+                log.warning("%s: try %d failed, next in %.1f s: %s", self.role, attempt, rest, say(error))
+            await asyncio.sleep(rest)
+            wait, attempt = wait * 2, attempt + 1
 
     async def _once(self, prompt: prompts.Prompt) -> str:
         spend(Usage(calls=1, prompt_chars=prompt.chars))

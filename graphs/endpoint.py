@@ -55,6 +55,13 @@ def refuses_schema(error: Exception) -> bool:
     return _status(error) in (400, 422) and any(word in text for word in ("response_format", "json_schema", "guided"))
 
 
+def pause(error: Exception, wait: float, longest: float) -> float:
+    """Seconds until the next try: `wait`, or what the endpoint asks for in Retry-After, but at most `longest`."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    asked = str(headers.get("retry-after", ""))
+    return min(max(wait, float(asked) if asked.isdecimal() else 0.0), longest)
+
+
 def say(error: Exception) -> str:
     """`error` on one short line."""
     return clip(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": "), 300)

@@ -21,10 +21,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Status:
-    """An HTTP error."""
+    """An HTTP error. `after`: the seconds in its Retry-After header."""
 
     code: int
     message: str = "scripted"
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _play(self, line: Line, stream: bool) -> None:
         if isinstance(line, Status):
-            self._send(line.code, json.dumps({"error": {"message": line.message, "type": "scripted"}}))
+            self._send(
+                line.code, json.dumps({"error": {"message": line.message, "type": "scripted"}}), after=line.after
+            )
         elif isinstance(line, Hang):
             self.server.model.hang(line.seconds)
             self.close_connection = True
@@ -130,11 +133,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, completion(line))
 
-    def _send(self, code: int, body: str, length: int | None = None) -> None:
+    def _send(self, code: int, body: str, length: int | None = None, after: str = "") -> None:
         data = body.encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(length if length is not None else len(data)))
+        if after:
+            self.send_header("Retry-After", after)
         self.end_headers()
         self.wfile.write(data)
 

@@ -127,7 +127,21 @@ def test_an_unknown_role_is_refused():
 
 def test_a_missing_provider_package_names_what_to_install():
     with pytest.raises(MissingExtraError, match=r"pip install|provider's package"):
-        load_model("nosuchprovider:model")
+        load_model("mistralai:model")
+
+
+def test_any_provider_of_langchain_can_be_named(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("langchain", reason="needs pip install langchain")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "none")
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_API_VERSION", "2024-10-21")
+    model = load_model("azure_openai:mine", ModelOptions(temperature=0.5, max_tokens=7))
+    assert (type(model).__name__, model.temperature, model.max_tokens, model.max_retries) == (
+        "AzureChatOpenAI",
+        0.5,
+        7,
+        0,
+    )
 
 
 def test_a_key_of_the_environment_never_goes_to_a_url(monkeypatch: pytest.MonkeyPatch):

@@ -1,10 +1,12 @@
 """A real HTTP endpoint that fails in every way: retried or reported, never a half-applied turn."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from graph_fakes import bank, facts, operations, said
 from memory_r1.graphs import Agent, ModelOptions, Patience, Settings, build_agent
+from memory_r1.graphs.endpoint import pause
 from memory_r1.graphs.steps import run_sync
 from memory_r1.memory.errors import ModelUnavailableError
 from memory_r1.memory.stores.memory import InMemoryStore
@@ -88,6 +90,19 @@ async def test_an_unusable_reply_is_counted_and_changes_nothing(reply: object):
         assert [f.role for f in done.failures] == ["manager"] and done.created == () and len(server.requests) == 3
         assert len(server.requests[2]["messages"][2]["content"]) <= 1_000  # what the repair attempt shows again
         assert [op.reason for op in (await agent.store.log("ann"))[0].operations] == ["failed: malformed manager reply"]
+        await agent.close()
+
+
+@pytest.mark.parametrize(("after", "rest"), [("", "0.01"), ("0", "0.01"), ("3600", "0.02"), ("soon", "0.01")])
+async def test_the_wait_is_what_the_server_asks_for_within_limits(
+    after: str, rest: str, caplog: pytest.LogCaptureFixture
+):
+    error = Exception()
+    error.response = SimpleNamespace(headers={"retry-after": after})  # type: ignore[attr-defined]
+    assert str(pause(error, 0.01, 0.02)) == rest
+    with ModelServer([Status(429, after=after), replies]) as server:
+        agent = agent_at(server.url)
+        assert (await agent.learn(said("I adopted a dog called Rex"), "ann")).created == ("m1",)
         await agent.close()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from graph_fakes import Adds, Says, Sentences, bank, roles, said
@@ -10,6 +11,7 @@ from memory_r1.graphs import Limits, Settings, build_agent
 from memory_r1.graphs.remember import write_key
 from memory_r1.memory.errors import ConflictError, InputError, MalformedOutputError, ModelUnavailableError
 from memory_r1.memory.stores.memory import InMemoryStore
+from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Delete, Fact, Noop, Update, Write
 
 
@@ -196,6 +198,21 @@ async def test_eight_writers_on_one_bank_lose_nothing():
     await asyncio.gather(*(write(w) for w in range(8)))
     assert {m.text for m in await store.memories("ann")} == {t.text + "." for t in turns}
     assert (await store.bank("ann")).revision == 40
+
+
+async def test_eight_connections_to_one_file_lose_nothing(tmp_path: Path):
+    turns = [said(f"Writer {w} has thing {n}", n, session=f"w{w}") for w in range(8) for n in range(3)]
+
+    async def write(writer: int) -> None:
+        async with await SqliteStore.open(tmp_path / "store.db") as store:
+            agent = build_agent(store, roles=roles())
+            for turn in turns[writer * 3 : writer * 3 + 3]:
+                await agent.learn(turn, "ann")
+
+    await asyncio.gather(*(write(w) for w in range(8)))
+    async with await SqliteStore.open(tmp_path / "store.db") as store:
+        assert {m.text for m in await store.memories("ann")} == {t.text + "." for t in turns}
+        assert [r.number for r in await store.log("ann")] == list(range(1, 25))
 
 
 async def test_a_hundred_banks_at_once_stay_apart():
