@@ -65,6 +65,6 @@ def _from_spans(asked: Asked, hits: Sequence[Hit]) -> Found:
 
 
 def retell(text: str, own: bool = False) -> str:
-    """A speaker's words as told to somebody else ("my boat": "their boat"), or to the speaker if `own` ("your boat")."""
+    """A speaker's words as told to others ("my boat": "their boat"), or to the speaker if `own` ("your boat")."""
     told = _SECOND_PERSON if own else _THIRD_PERSON
     return _FIRST_PERSON.sub(lambda match: told[match.group().lower()], text)

@@ -30,7 +30,6 @@ _KINDS: dict[Kind, re.Pattern[str]] = {
     "how": re.compile(r"^how\b"),
 }
 """What a question of each kind looks like; the first that fits counts, "what" is the rest."""
-_REST: Kind = "what"
 _DEED = re.compile(r"\bwhat\b.*\b(?:do|doing|happened?|say|think|plans?|advice|feel)\b")
 _TITLED = re.compile(
     r"\b(?:book|song|movie|film|game|band|artist|show|series|author|novel|play|piece|named?|called|company|brand)s?\b"
@@ -65,7 +64,7 @@ class Asked:
     def read(cls, text: str, speakers: Iterable[str]) -> Asked:
         """Read a question about `speakers`."""
         low, found = text.lower().strip(), words(text)
-        kind = next((kind for kind, pattern in _KINDS.items() if pattern.search(low)), _REST)
+        kind = _kind(low)
         named = {part for name in speakers for word in name.split() if (part := root(word))}
         roots = frozenset(r for word in found if (r := root(word))) - named - light_roots()
         focus = _focus(low) - named
@@ -81,6 +80,13 @@ class Asked:
             bool(_TITLED.search(low)),
             bool(_OF_A_KIND.search(low)),
         )
+
+
+def _kind(low: str) -> Kind:
+    for kind, pattern in _KINDS.items():
+        if pattern.search(low):
+            return kind
+    return "what"
 
 
 def _shape(low: str, kind: Kind) -> Shape:
