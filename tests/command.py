@@ -16,6 +16,14 @@ from memory_r1.flows.cli import app
 from typer.testing import CliRunner
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_R1_", "COLUMNS"))}
+UNPRIVILEGED = """
+import ctypes, os
+if os.geteuid() == 0:
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(header, data) == 0
+"""
+"""Root loses its rights by this, so that permissions hold for it, too (Linux)."""
+
 CODE = "from memory_r1.flows.cli import main; main()"
 
 
@@ -34,16 +42,19 @@ def read(*args: object) -> Any:
     return json.loads(result.stdout)
 
 
-def start(*args: object, env: Mapping[str, str] | None = None, **options: Any) -> subprocess.Popen[str]:
-    """Start the command as a process of its own."""
-    words = [sys.executable, "-c", CODE, *map(str, args)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL, "text": True}
-    return subprocess.Popen(words, env={**CLEAN, "OPENBLAS_NUM_THREADS": "1", **(env or {})}, **{**pipes, **options})
+def start(*args: object, before: str = "", shell: str = "", env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+    """Start the command as a process of its own: Python code `before` runs in it first, `shell` in a shell around it."""
+    words = [sys.executable, "-c", f"{before}\n{CODE}", *map(str, args)]
+    if shell:
+        words = ["sh", "-c", f'{shell}; exec "$@"', "sh", *words]
+    child_env = {**CLEAN, "OPENBLAS_NUM_THREADS": "1", **(env or {})}
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, env=child_env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
 
 
-def process(*args: object, env: Mapping[str, str] | None = None, **options: Any) -> tuple[int, str, str]:
-    """Run the command as a process of its own; returns exit status, stdout, stderr."""
-    child = start(*args, env=env, **options)
+def process(*args: object, **options: Any) -> tuple[int, str, str]:
+    """Run the command as a process of its own (see `start`); returns exit status, stdout, stderr."""
+    child = start(*args, **options)
     out, err = child.communicate(timeout=120)
     return child.returncode, out, err
 
