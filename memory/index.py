@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from memory_r1.memory.analysis import analyze, index_text
-from memory_r1.memory.lexicon import DATED, concepts, is_concept
+from memory_r1.memory.lexicon import DATED, NUMBERED, concepts, is_concept
 from memory_r1.memory.ranking import Candidates, Floats, Query
 from memory_r1.memory.types import Memory
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class IndexRow:
         terms += tuple(concepts(term for term in terms if term not in names))
         if memory.when:
             terms += (DATED,)
+        if any(term.isdigit() for term in analyze(memory.text)):
+            terms += (NUMBERED,)
         asks = memory.text.rstrip().endswith("?")
         place = (memory.session, memory.index)
         return cls(memory.id, memory.speaker, *place, terms, asks, memory.entities, Counter(terms))
@@ -70,7 +72,7 @@ class _Base:
 
     part: _Part
     position: dict[str, int]
-    postings: dict[str, tuple[NDArray[np.int32], Floats]]
+    postings: dict[str, tuple[NDArray[np.intp], Floats]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,7 +206,7 @@ def _length(row: IndexRow) -> int:
     return sum(not is_concept(term) for term in row.terms)
 
 
-def _postings(rows: Sequence[IndexRow]) -> dict[str, tuple[NDArray[np.int32], Floats]]:
+def _postings(rows: Sequence[IndexRow]) -> dict[str, tuple[NDArray[np.intp], Floats]]:
     places: dict[str, list[int]] = {}
     counts: dict[str, list[int]] = {}
     for at, row in enumerate(rows):
@@ -212,6 +214,6 @@ def _postings(rows: Sequence[IndexRow]) -> dict[str, tuple[NDArray[np.int32], Fl
             places.setdefault(term, []).append(at)
             counts.setdefault(term, []).append(count)
     return {
-        term: (np.array(found, dtype=np.int32), np.array(counts[term], dtype=np.float32))
+        term: (np.array(found, dtype=np.intp), np.array(counts[term], dtype=np.float32))
         for term, found in places.items()
     }

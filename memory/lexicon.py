@@ -18,8 +18,8 @@ CONCEPT = "0"
 """What a concept's term begins with. No analysed word does: `analyze` gives no token of a zero and letters a name."""
 
 
-DATED = CONCEPT + "dated"
-"""The concept of a memory that tells when it happened."""
+DATED, NUMBERED = CONCEPT + "dated", CONCEPT + "numbered"
+"""The concepts of a memory that tells when something happened, and of one that tells how many."""
 
 QUESTION_WORDS = frozenset(
     stem(word)

@@ -167,7 +167,7 @@ religion: religion religious church god faith pray prayer bible christian cathol
  spiritual mosque priest belief
 politics: politics political government election vote campaign mayor senator president policy liberal conservative
  democrat republican law rights activism activist office candidate
-rights: rights activism activist equality justice protest march advocacy advocate campaign discrimination movement
+rights: rights activism activist equality justice protest advocacy advocate campaign discrimination movement
 lgbtq: lgbtq lgbt gay lesbian queer trans transgender pride rainbow gender identity transition bisexual nonbinary
 identity: identity gender trans transgender transition woman man self accept acceptance true authentic
 volunteer: volunteer volunteering charity donate donation fundraiser shelter homeless nonprofit community service help

@@ -21,10 +21,10 @@ habit: habit routine daily morning ritual regular regularly schedule everyday
 morning: morning breakfast early wake sunrise dawn
 night: night evening late dinner bedtime dark stars
 weekend: weekend saturday sunday friday
-summer: summer vacation beach hot sunny july august june
-winter: winter snow cold christmas ski december january february
-spring: spring bloom april may march
-autumn: autumn fall leaves october november september halloween
+summer: summer vacation beach hot sunny
+winter: winter snow cold christmas ski
+spring: spring bloom
+autumn: autumn fall leaves halloween
 beach: beach ocean sea sand shore coast waves surf seashell swim
 forest: forest woods tree trail nature hike camp wilderness jungle
 lake: lake river pond fishing boat kayak canoe swim
@@ -162,7 +162,7 @@ orphans: orphanage orphan kids children foster underprivileged mentor camp
 veterans: veteran military soldier served army
 election: election vote campaign candidate run office mayor
 policy: policy government education infrastructure reform law politics
-protest: protest march rally demonstration activism
+protest: protest rally demonstration activism
 women: woman women feminist female girl
 ethnicity: race ethnicity culture heritage roots background
 immigration: immigrate immigrant moved country abroad home
@@ -195,10 +195,10 @@ meat: meat beef chicken pork steak turkey bacon grill
 seafood: seafood fish shrimp lobster crab salmon sushi oyster
 vegetarian: vegetarian vegan plant meatless tofu
 spice: spice spicy flavor herb garlic ginger cinnamon basil rosemary
-thanksgiving: thanksgiving turkey holiday november dinner
-christmas: christmas tree santa gift carol december lights
-halloween: halloween costume pumpkin october spooky
-newyear: newyear resolution january countdown
+thanksgiving: thanksgiving turkey holiday dinner
+christmas: christmas tree santa gift carol lights
+halloween: halloween costume pumpkin spooky
+newyear: newyear resolution countdown
 party: party celebrate birthday bash guests gathering
 gathering: gathering reunion together friends family party
 necklace: necklace pendant locket chain jewelry ring bracelet
@@ -221,5 +221,6 @@ landmark: eiffel colosseum tower bridge statue monument pyramid liberty gate
 westcoast: california seattle angeles francisco portland oregon washington san diego
 eastcoast: york boston florida miami washington philadelphia carolina
 ages: teen teenager twenties thirties forties kid adult young old
+numbered: two three four five six seven eight nine ten eleven twelve dozen hundred twice couple several
 dated: yesterday ago last next tomorrow recently
 """

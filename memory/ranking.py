@@ -13,19 +13,23 @@ from functools import lru_cache
 
 import numpy as np
 from memory_r1.memory.analysis import analyze
-from memory_r1.memory.lexicon import DATED, QUESTION_WORDS, concepts, is_concept
+from memory_r1.memory.lexicon import DATED, NUMBERED, QUESTION_WORDS, concepts, is_concept
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-_ASKS_DATE = re.compile(r"\W*(when|(on |in )?(what|which) (date|day|month|year))\b", re.IGNORECASE)
+_EXPECTED = (
+    (DATED, re.compile(r"\W*(when|(on |in )?(what|which) (date|day|month|year))\b", re.IGNORECASE)),
+    (NUMBERED, re.compile(r"\W*how (many|much|often|long|old)\b", re.IGNORECASE)),
+)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """A question, ready for the index. Make it by `Query.of`.
 
-    `terms`: its distinct index terms, each followed by its concepts, after `DATED` if it asks for a date.
+    `terms`: its distinct index terms, each followed by its concepts; before them `DATED` if it asks for a
+    date, `NUMBERED` if it asks for a number.
     `vector`: (dim,) float32, unit norm.
     """
 
@@ -37,7 +41,7 @@ class Query:
     def of(cls, text: str, vector: Floats) -> Query:
         """The query for `text`, whose embedding is `vector`."""
         terms = tuple(key for term in dict.fromkeys(analyze(text)) for key in (term, *concepts([term])))
-        return cls(text, (DATED, *terms) if _ASKS_DATE.match(text) else terms, vector)
+        return cls(text, (*(kind for kind, asked in _EXPECTED if asked.match(text)), *terms), vector)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +77,7 @@ class Weights:
     `dense`: the nearest vector against the best lexical score. `speaker`: being said by the one speaker named.
     `before`, `reply`, `after`: the share of the words of the turn before, of the question before, of the turn after
     that a memory inherits. `near`, `second`: the share of its neighbours' scores at distance one and two.
-    `asks`: taken off a question. `dated`: given to a memory with a date when the question asks for one.
+    `asks`: taken off a question. `expected`: given to a memory with a date or a number when the question asks for one.
     """
 
     k1: float = 1.0
@@ -88,7 +92,7 @@ class Weights:
     near: float = 0.2
     second: float = 0.2
     asks: float = 0.1
-    dated: float = 0.3
+    expected: float = 0.25
 
 
 DEFAULT = Weights()
@@ -127,10 +131,10 @@ def rank(candidates: Candidates, query: Query, weights: Weights = DEFAULT) -> Ra
 
 
 def _expected(candidates: Candidates, query: Query, weights: Weights) -> Floats:
-    """What a memory gets for being the kind that answers: no question itself, and dated if a date is asked for."""
+    """What a memory gets for being the kind that answers: no question itself, and with a date or a number if asked for."""
     out = np.float32(-weights.asks) * candidates.asks
-    if query.terms[:1] == (DATED,):
-        out += np.float32(weights.dated) * (candidates.counts[0] > 0)
+    if query.terms and query.terms[0] in (DATED, NUMBERED):
+        out += np.float32(weights.expected) * (candidates.counts[0] > 0)
     return out
 
 
@@ -159,7 +163,10 @@ def _lexical(
         (weights.k1 + 1) * (weights.question if terms[at] in QUESTION_WORDS else 1.0) * (kept or not any(ours))
         for at, kept in zip(heads, ours, strict=True)
     ]
-    return np.array(worth, dtype=np.float32) @ np.maximum.reduceat(scores, heads, axis=0)
+    for head, end in zip(heads, [*heads[1:], len(terms)], strict=True):
+        for at in range(head + 1, end):
+            np.maximum(scores[head], scores[at], out=scores[head])
+    return np.array(worth, dtype=np.float32) @ scores[heads]
 
 
 def _named(speakers: tuple[str, ...], terms: Sequence[str]) -> dict[str, int]:
