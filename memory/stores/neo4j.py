@@ -17,7 +17,7 @@ from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.store import Dump, Store, Vectors
 from memory_r1.memory.stores import neo4j_bulk as bulk
 from memory_r1.memory.stores import neo4j_queries as cypher
-from memory_r1.memory.stores.neo4j_connection import Connection, Run
+from memory_r1.memory.stores.neo4j_connection import Connection, Run, listed, paged
 from memory_r1.memory.stores.neo4j_records import (
     Held,
     bank_key,
@@ -114,30 +114,30 @@ class Neo4jStore(Store):
             held = await _held(run, bank)
             if ids is not None:
                 return await _memories(run, held, ids)
-            if revision is None:
-                return read_memories(await run(cypher.READ_LIVE, key=held.key))
-            return read_memories(await run(cypher.READ_LIVE_AT, key=held.key, revision=revision))
+            at = held.bank.revision if revision is None else revision
+            return read_memories(await paged(run, cypher.PAGE_LIVE, held.memories, key=held.key, revision=at))
 
         return await self._connection.read(read)
 
     async def all_memories(self, bank: str) -> list[Memory]:
         async def read(run: Run) -> list[Memory]:
-            return read_memories(await run(cypher.READ_ALL, key=(await _held(run, bank)).key))
+            held = await _held(run, bank)
+            return read_memories(await paged(run, cypher.PAGE_MEMORIES, held.memories, key=held.key))
 
         return await self._connection.read(read)
 
     async def turns(self, bank: str, ids: Sequence[str] | None = None) -> list[Turn]:
         async def read(run: Run) -> list[Turn]:
-            key = (await _held(run, bank)).key
+            held = await _held(run, bank)
             if ids is None:
-                return [read_turn(row) for row in await run(cypher.READ_ALL_TURNS, key=key)]
-            return [read_turn(row) for row in await run(cypher.READ_TURNS, key=key, ids=list(ids))]
+                return await _all_turns(run, held)
+            return [read_turn(row) for row in await listed(run, cypher.READ_TURNS, key=held.key, ids=list(ids))]
 
         return await self._connection.read(read)
 
     async def log(self, bank: str, since: int = 0) -> list[Revision]:
         async def read(run: Run) -> list[Revision]:
-            return read_revisions(await run(cypher.READ_LOG, key=(await _held(run, bank)).key, since=since))
+            return await _log(run, await _held(run, bank), since)
 
         return await self._connection.read(read)
 
@@ -157,7 +157,7 @@ class Neo4jStore(Store):
     async def history(self, bank: str, memory: str) -> list[Memory]:
         async def read(run: Run) -> list[Memory]:
             held = await _held(run, bank)
-            found = await run(cypher.READ_LINEAGE, key=held.key, number=number(memory))
+            found = await listed(run, cypher.READ_LINEAGE, key=held.key, number=number(memory))
             if not found:
                 raise UnknownMemoryError(
                     f"bank {bank!r} has no memory {memory!r}: list them with `memory-r1 memories`", memory=memory
@@ -178,10 +178,9 @@ class Neo4jStore(Store):
         async def erase(run: Run) -> Revision:
             held = await _locked(run, bank)
             if done := await run(cypher.READ_DONE, key=held.key, write=key):
-                return read_revisions(done)[0]
+                return read_revisions(done[0])[0]
             found = await _memories(run, held, memories)
-            log = read_revisions(await run(cypher.READ_LOG, key=held.key, since=0))
-            turns = [read_turn(row) for row in await run(cypher.READ_ALL_TURNS, key=held.key)]
+            log, turns = await _log(run, held), await _all_turns(run, held)
             erasure = plan_erasure(held.bank, found, log, turns, (key, recorded))
             await run(
                 cypher.ERASE, bank=bank, state=bank_state(erasure.bank), log=[revision_row(erasure.revision, held)],
@@ -239,13 +238,22 @@ async def _locked(run: Run, bank: str) -> Held:
 
 
 async def _memories(run: Run, held: Held, ids: Sequence[str]) -> list[Memory]:
-    return read_memories(await run(cypher.READ_MEMORIES, key=held.key, numbers=[number(id) for id in ids]))
+    return read_memories(await listed(run, cypher.READ_MEMORIES, key=held.key, numbers=[number(id) for id in ids]))
+
+
+async def _all_turns(run: Run, held: Held) -> list[Turn]:
+    return [read_turn(row) for row in await paged(run, cypher.PAGE_TURNS, held.turns, key=held.key)]
+
+
+async def _log(run: Run, held: Held, since: int = 0) -> list[Revision]:
+    return read_revisions(await paged(run, cypher.PAGE_LOG, held.log(since), key=held.key))
 
 
 def _reads_vectors(bank: str, ids: Sequence[str]) -> Callable[[Run], Awaitable[Vectors]]:
     async def read(run: Run) -> Vectors:
         held = await _held(run, bank)
-        rows = await run(cypher.READ_VECTORS, key=held.key, slot=held.slot, numbers=[number(id) for id in ids])
+        numbers = [number(id) for id in ids]
+        rows = await listed(run, cypher.READ_VECTORS, key=held.key, slot=held.slot, numbers=numbers)
         found, missing = read_vectors(rows, ids, held.bank.dim)
         if missing:
             raise UnknownMemoryError(f"bank {bank!r} has no memory {missing[0]!r}", memory=missing[0])
@@ -264,7 +272,7 @@ async def _planned(run: Run, bank: str, write: Write, vectors: Vectors) -> tuple
     held = read_bank(rows[0])
     done, memories, turns = rows[0][10:]
     if done:
-        return held, read_revisions([done])[0], None
+        return held, read_revisions(done)[0], None
     check_vectors(held.bank, write, vectors)
     stored = {turn.id: turn for turn in map(read_turn, turns)}
     change = plan(held.bank, write, {memory.id: memory for memory in read_memories(memories)}, stored)

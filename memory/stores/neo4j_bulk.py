@@ -11,7 +11,7 @@ from uuid import uuid4
 from memory_r1.memory.errors import ConflictError, StoreError, UnknownBankError
 from memory_r1.memory.store import Dump, Vectors, check_replacement, exists
 from memory_r1.memory.stores import neo4j_queries as cypher
-from memory_r1.memory.stores.neo4j_connection import Connection, Rows, Run
+from memory_r1.memory.stores.neo4j_connection import Connection, Rows, Run, paged
 from memory_r1.memory.stores.neo4j_records import (
     Held,
     Properties,
@@ -102,7 +102,8 @@ async def replace_vectors(
             if not locked:
                 return await _switched(run, bank, embedder, after)
             held = read_bank(locked[0])
-            every = {f"m{row[0]}" for row in await run(cypher.READ_NUMBERS, key=held.key)}
+            numbers = await paged(run, cypher.PAGE_NUMBERS, held.memories, key=held.key)
+            every = {f"m{number}" for number in numbers}
             check_replacement(held.bank, every, vectors, revision)
             new = replace(held.bank, embedder=embedder, dim=dim)
             await run(cypher.STAGE_SWITCH, bank=bank, state={**bank_state(new), "slot": after})

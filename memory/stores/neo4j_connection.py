@@ -32,6 +32,9 @@ T = TypeVar("T")
 Rows = list[list[Any]]
 """The records of one statement, by column."""
 
+PAGE = 2_000
+"""Nodes that one page of a bank holds."""
+
 OLDEST = (5, 26)
 """The oldest server whose Cypher the queries need."""
 
@@ -49,6 +52,20 @@ class Run(Protocol):
     async def __call__(self, query: str, /, **parameters: object) -> Rows:
         """The rows of `query`. `parameters` are sent apart from it, never spliced into it."""
         ...
+
+
+async def listed(run: Run, query: str, /, **parameters: object) -> list[Any]:
+    """The list that `query` returns as its one record; [] without a record."""
+    rows = await run(query, **parameters)
+    return rows[0][0] if rows else []
+
+
+async def paged(run: Run, query: str, numbers: range, /, **parameters: object) -> list[Any]:
+    """The lists that `query` returns for `numbers`, page by page, so that the server never holds a large bank."""
+    found: list[Any] = []
+    for first in range(numbers.start, numbers.stop, PAGE):
+        found += await listed(run, query, first=first, next=min(first + PAGE, numbers.stop), **parameters)
+    return found
 
 
 class Connection:
@@ -96,12 +113,7 @@ class Connection:
 
     async def read(self, work: Callable[[Run], Awaitable[T]]) -> T:
         """What `work` reads in one transaction; tried again while the server is away and time is left."""
-
-        async def once() -> T:
-            async with self._session() as session:
-                return await session.execute_read(self._unit(work))
-
-        return await self._bounded(once)
+        return await self._bounded(lambda: self._managed(lambda session: session.execute_read(self._unit(work))))
 
     async def write(self, work: Callable[[Run], Awaitable[T]]) -> T:
         """Commit what `work` does in one transaction.
@@ -109,23 +121,23 @@ class Connection:
         `work` runs again when the server was away or died in the commit, which may then have happened or not:
         it must look first whether it is done.
         """
-
-        async def once() -> T:
-            for left in reversed(range(_TRIES)):
-                try:
-                    async with self._session() as session:
-                        return await session.execute_write(self._unit(work))
-                except wrong.IncompleteCommit:
-                    if not left:
-                        raise
-                    logger.warning("the server went away during a commit; looking whether it happened")
-            raise AssertionError("unreachable")
-
-        return await self._bounded(once)
+        return await self._bounded(lambda: self._managed(lambda session: session.execute_write(self._unit(work))))
 
     async def close(self) -> None:
         """Close all connections. A second call does nothing."""
         await self._driver.close()
+
+    async def _managed(self, execute: Callable[[neo4j.AsyncSession], Awaitable[T]]) -> T:
+        """Execute once more where the driver itself doesn't: after a commit whose answer got lost."""
+        for left in reversed(range(_TRIES)):
+            try:
+                async with self._session() as session:
+                    return await execute(session)
+            except wrong.IncompleteCommit:
+                if not left:
+                    raise
+                logger.warning("the server went away during a commit; looking whether it happened")
+        raise AssertionError("unreachable")
 
     def _session(self) -> neo4j.AsyncSession:
         return self._driver.session(database=self._database)  # pyright: ignore[reportUnknownMemberType]
@@ -161,14 +173,14 @@ class Connection:
             )
         if isinstance(error, wrong.AuthError):
             return InputError(f"{where} refused the user or the password ({code}): correct them and try again")
+        if isinstance(error, UnicodeEncodeError | OverflowError) or "too large to index" in str(error):
+            return InputError(f"Neo4j can't keep a value of this write: {_first(error)}")
         if isinstance(error, _AWAY):
             return StoreUnavailableError(f"{where} is not available ({_first(error)}): start it, then repeat")
         if code == "Neo.ClientError.Database.DatabaseNotFound":
             return InputError(f"{where} has no database {self._database!r}: Community Edition has only 'neo4j'")
         if isinstance(error, wrong.ConstraintError):
             return ConflictError(f"{where} holds this already, from another writer: read it again ({_first(error)})")
-        if isinstance(error, UnicodeEncodeError | OverflowError) or "too large to index" in str(error):
-            return InputError(f"Neo4j can't keep a value of this write: {_first(error)}")
         return StoreError(f"{where} refused: {code} {_first(error)}")
 
 

@@ -14,33 +14,44 @@ MEMORY = (
     "m.supersedes, m.died, m.successor"
 )
 TURN = "t.id, t.session, t.index, t.speaker, t.text, t.time, t.caption"
-ROW = "m.number, m.speaker, m.session, m.index, m.terms, m.asks, m.entities"
+ROW = "m.number, m.speaker, m.session, m.index, m.terms, m.asks"
 
 # --- reading ----------------------------------------------------------------------------------------------
+# Lists come as one record: the driver spends more on a record than on what is in it. Whole banks come in pages.
 
 READ_BANK = f"MATCH (b:Bank {{bank: $bank}}) RETURN {BANK}"
 READ_BANKS = f"MATCH (b:Bank) RETURN {BANK} ORDER BY b.bank"
 
-READ_MEMORIES = f"UNWIND $numbers AS n MATCH (m:Memory {{bank_key: $key, number: n}}) RETURN DISTINCT {MEMORY}"
-READ_LIVE = f"MATCH (m:Memory {{bank_key: $key, live: true}}) RETURN {MEMORY}"
-READ_LIVE_AT = f"""
-MATCH (m:Memory {{bank_key: $key}})
-WHERE m.number IS NOT NULL AND m.born <= $revision AND (m.died IS NULL OR $revision < m.died)
-RETURN {MEMORY}"""
-READ_ALL = f"MATCH (m:Memory {{bank_key: $key}}) WHERE m.number IS NOT NULL RETURN {MEMORY}"
+READ_MEMORIES = f"""
+UNWIND $numbers AS n MATCH (m:Memory {{bank_key: $key, number: n}})
+WITH DISTINCT m RETURN collect([{MEMORY}])"""
 READ_LINEAGE = f"""
 MATCH (:Memory {{bank_key: $key, number: $number}})-[:SUPERSEDES*0..]-(m)
-WITH DISTINCT m RETURN {MEMORY}"""
-
+WITH DISTINCT m RETURN collect([{MEMORY}])"""
 READ_TURNS = f"""
 UNWIND $ids AS id MATCH (t:Turn {{bank_key: $key, id: id}})
-WITH DISTINCT t RETURN {TURN} ORDER BY t.number"""
-READ_ALL_TURNS = f"MATCH (t:Turn {{bank_key: $key}}) WHERE t.id IS NOT NULL RETURN {TURN} ORDER BY t.number"
-
-READ_LOG = "MATCH (r:Revision {bank_key: $key}) WHERE r.number > $since RETURN r.body ORDER BY r.number"
+WITH DISTINCT t ORDER BY t.number RETURN collect([{TURN}])"""
 READ_DONE = "MATCH (r:Revision {bank_key: $key, key: $write}) RETURN r.body"
-READ_VECTORS = "UNWIND $numbers AS n MATCH (m:Memory {bank_key: $key, number: n}) RETURN n, m[$slot]"
-READ_NUMBERS = "MATCH (m:Memory {bank_key: $key}) WHERE m.number IS NOT NULL RETURN m.number"
+READ_VECTORS = """
+UNWIND $numbers AS n MATCH (m:Memory {bank_key: $key, number: n})
+RETURN collect([n, m[$slot]])"""
+
+PAGE_MEMORIES = f"""
+MATCH (m:Memory {{bank_key: $key}}) WHERE $first <= m.number < $next
+RETURN collect([{MEMORY}])"""
+PAGE_LIVE = f"""
+MATCH (m:Memory {{bank_key: $key}}) WHERE $first <= m.number < $next
+  AND m.born <= $revision AND (m.died IS NULL OR $revision < m.died)
+RETURN collect([{MEMORY}])"""
+PAGE_NUMBERS = """
+MATCH (m:Memory {bank_key: $key}) WHERE $first <= m.number < $next
+RETURN collect(m.number)"""
+PAGE_TURNS = f"""
+MATCH (t:Turn {{bank_key: $key}}) WHERE $first <= t.number < $next
+WITH t ORDER BY t.number RETURN collect([{TURN}])"""
+PAGE_LOG = """
+MATCH (r:Revision {bank_key: $key}) WHERE $first <= r.number < $next
+WITH r ORDER BY r.number RETURN collect(r.body)"""
 
 # --- writing ----------------------------------------------------------------------------------------------
 
@@ -212,28 +223,30 @@ _COSINE = "CASE WHEN $dense THEN vector.similarity.cosine(m[$slot], $vector) END
 
 WHOLE = f"""
 MATCH (m:Memory {{bank_key: $key, live: true}})
-RETURN {ROW}, {_COSINE} ORDER BY m.number"""
+WITH m, {_COSINE} AS near ORDER BY m.number
+RETURN collect([{ROW}, near])"""
 
 NEAREST_EXACT = """
 MATCH (m:Memory {bank_key: $key, live: true})
 WITH m, vector.similarity.cosine(m[$slot], $vector) AS near WHERE near IS NOT NULL
-ORDER BY near DESC, m.number LIMIT $limit
-RETURN m.number"""
+WITH m.number AS number, near ORDER BY near DESC, number LIMIT $limit
+RETURN collect(number)"""
 NEAREST_FILTERED = """
 CYPHER 25
 MATCH (m:Memory)
 SEARCH m IN (VECTOR INDEX {index} FOR $vector WHERE m.bank_key = $key AND m.live = true LIMIT $reach) SCORE AS near
-RETURN m.number ORDER BY near DESC LIMIT $limit"""
+WITH m.number AS number, near ORDER BY near DESC, number LIMIT $limit
+RETURN collect(number)"""
 NEAREST_INDEXED = """
 CALL db.index.vector.queryNodes($index, $reach, $vector) YIELD node AS m
 WHERE m.bank_key = $key AND m.live
-WITH m, vector.similarity.cosine(m[$slot], $vector) AS near
-ORDER BY near DESC, m.number LIMIT $limit
-RETURN m.number"""
+WITH m.number AS number, vector.similarity.cosine(m[$slot], $vector) AS near
+ORDER BY near DESC, number LIMIT $limit
+RETURN collect(number)"""
 MATCHING = """
 CALL db.index.fulltext.queryNodes($index, $terms, {limit: $limit}) YIELD node AS m
 WHERE m.bank_key = $key AND m.live
-RETURN m.number"""
+RETURN collect(m.number)"""
 
 POOL = f"""
 UNWIND $best AS n
@@ -244,4 +257,5 @@ WITH collect(DISTINCT m.number) + $found AS numbers
 UNWIND numbers AS n
 WITH DISTINCT n
 MATCH (m:Memory {{bank_key: $key, number: n}}) WHERE m.live
-RETURN {ROW}, {_COSINE} ORDER BY m.number"""
+WITH m, {_COSINE} AS near ORDER BY m.number
+RETURN collect([{ROW}, near])"""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,20 @@ class Held:
     bank: Bank
     key: str
     slot: str
+
+    @property
+    def memories(self) -> range:
+        """The numbers that its memories may have."""
+        return range(1, self.bank.memories + 1)
+
+    @property
+    def turns(self) -> range:
+        """The numbers of its turns."""
+        return range(1, self.bank.turns + 1)
+
+    def log(self, since: int = 0) -> range:
+        """The numbers of its revisions after `since`."""
+        return range(since + 1, self.bank.revision + 1)
 
 
 def read_bank(row: Sequence[Any]) -> Held:
@@ -117,9 +132,9 @@ def revision_row(revision: Revision, held: Held) -> Properties:
     }  # fmt: skip
 
 
-def read_revisions(rows: Iterable[Sequence[Any]]) -> list[Revision]:
-    """The column `r.body`, in the order given."""
-    return [load_revision(row[0]) for row in rows]
+def read_revisions(bodies: Iterable[str]) -> list[Revision]:
+    """The values of `r.body`, in the order given."""
+    return [load_revision(body) for body in bodies]
 
 
 def sent(vector: Vectors) -> list[float] | None:
@@ -144,17 +159,10 @@ def read_vectors(rows: Iterable[Sequence[Any]], ids: Sequence[str], dim: int) ->
 
 def read_index(row: Sequence[Any]) -> tuple[IndexRow, float]:
     """The columns `ROW` and the similarity (1 + cos) / 2, as (row of the index, cosine)."""
-    at, speaker, session, index, terms, asks, entities, near = row
+    at, speaker, session, index, terms, asks, near = row
     split = tuple(str(terms or "").split())
-    made = IndexRow(f"m{at}", speaker, session, index, split, bool(asks), tuple(entities), _counts(split))
+    made = IndexRow(f"m{at}", speaker, session, index, split, bool(asks), counts=Counter(split))
     return made, 0.0 if near is None else 2.0 * near - 1.0
-
-
-def _counts(terms: Sequence[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for term in terms:
-        counts[term] = counts.get(term, 0) + 1
-    return counts
 
 
 def _time(text: Any) -> datetime:

@@ -20,6 +20,7 @@ STATEMENTS = (
     "CREATE CONSTRAINT memory_r1_bank_key IF NOT EXISTS FOR (b:Bank) REQUIRE b.bank_key IS UNIQUE",
     "CREATE CONSTRAINT memory_r1_session IF NOT EXISTS FOR (s:Session) REQUIRE (s.bank_key, s.name) IS UNIQUE",
     "CREATE CONSTRAINT memory_r1_turn IF NOT EXISTS FOR (t:Turn) REQUIRE (t.bank_key, t.id) IS UNIQUE",
+    "CREATE CONSTRAINT memory_r1_turn_number IF NOT EXISTS FOR (t:Turn) REQUIRE (t.bank_key, t.number) IS UNIQUE",
     "CREATE CONSTRAINT memory_r1_memory IF NOT EXISTS FOR (m:Memory) REQUIRE (m.bank_key, m.number) IS UNIQUE",
     "CREATE CONSTRAINT memory_r1_entity IF NOT EXISTS FOR (e:Entity) REQUIRE (e.bank_key, e.name) IS UNIQUE",
     "CREATE CONSTRAINT memory_r1_speaker IF NOT EXISTS FOR (p:Speaker) REQUIRE (p.bank_key, p.name) IS UNIQUE",
@@ -32,6 +33,13 @@ STATEMENTS = (
     "OPTIONS {indexConfig: {`fulltext.analyzer`: 'whitespace', `fulltext.eventually_consistent`: false}}",
 )
 
+NAMES = [statement.split()[2 + ("FULLTEXT" in statement)] for statement in STATEMENTS]
+"""What the statements make: each is an index, or a constraint that has an index of its name."""
+
+SHOW = (
+    f"SHOW INDEXES YIELD name, state, properties, options WHERE name IN {NAMES!r} "
+    "RETURN name, state, properties, options.indexConfig['fulltext.analyzer']"
+)
 ONLINE = "CALL db.awaitIndexes(300)"
 
 
@@ -57,27 +65,26 @@ def vector_statement(slot: str, dim: int, version: tuple[int, int]) -> str:
 async def ensure(connection: Connection) -> None:
     """Make what is missing, one after the other, and wait until it can be used.
 
-    Raises CorruptStoreError when an index of one of these names is another one.
+    Raises CorruptStoreError when another index stands where the full-text index should.
     """
-    for statement in STATEMENTS:
-        await make(connection, statement)
-    await connection.run(ONLINE)
-    found = await connection.run(
-        "SHOW FULLTEXT INDEXES YIELD name, properties, options WHERE name = $name "
-        "RETURN properties, options.indexConfig['fulltext.analyzer']",
-        name=TERMS,
-    )
-    if not found or sorted(found[0][0]) != ["bank_key", "terms"] or found[0][1] != "whitespace":
+    there = await connection.run(SHOW)
+    if len(there) < len(STATEMENTS) or any(state != "ONLINE" for _, state, _, _ in there):
+        for statement in STATEMENTS:
+            await make(connection, statement)
+        await connection.run(ONLINE)
+        there = await connection.run(SHOW)
+    terms = [(sorted(properties), analyzer) for name, _, properties, analyzer in there if name == TERMS]
+    if terms != [(["bank_key", "terms"], "whitespace")]:
         raise CorruptStoreError(
-            f"the full-text index {TERMS!r} is missing or is not ours ({found!r}): another index stands over the same "
+            f"the full-text index {TERMS!r} is missing or is not ours ({terms!r}): another index stands over the same "
             f"properties; drop it (SHOW INDEXES lists them) and connect again"
         )
 
 
 async def make(connection: Connection, statement: str) -> None:
-    """Run one IF NOT EXISTS statement; another process making the same at the same time is no error."""
+    """Run one IF NOT EXISTS statement; another process making the same at the same time is waited for."""
     try:
-        await connection.run(statement)
+        await connection.write(lambda run: run(statement))
     except StoreError as error:
         if "EquivalentSchemaRuleAlreadyExists" not in str(error):
             raise

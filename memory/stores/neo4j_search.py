@@ -9,7 +9,7 @@ import numpy as np
 from memory_r1.memory.index import pool
 from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.stores import neo4j_queries as cypher
-from memory_r1.memory.stores.neo4j_connection import Rows, Run
+from memory_r1.memory.stores.neo4j_connection import Run, listed
 from memory_r1.memory.stores.neo4j_records import Held, read_index
 from memory_r1.memory.stores.neo4j_schema import FILTERED, TERMS, vector_index
 
@@ -40,12 +40,12 @@ class Searcher:
     async def candidates(self) -> Candidates:
         """The candidates for `query`, by number."""
         if self.held.bank.live <= min(WHOLE, self.large):
-            rows = await self.run(cypher.WHOLE, **self._parameters())
+            rows = await listed(self.run, cypher.WHOLE, **self._parameters())
         else:
             near, matching = await self._nearest(), await self._matching()
             best = [*near[: BEST], *matching[: BEST]]
             found = list(dict.fromkeys([*near, *matching]))
-            rows = await self.run(cypher.POOL, best=best, found=found, **self._parameters())
+            rows = await listed(self.run, cypher.POOL, best=best, found=found, **self._parameters())
         return _candidates(rows, self.query, self.held.bank.live)
 
     def _parameters(self) -> dict[str, object]:
@@ -66,26 +66,18 @@ class Searcher:
                 statement = cypher.NEAREST_FILTERED.replace("{index}", name)
             else:
                 statement = cypher.NEAREST_INDEXED
-            found = _numbers(await self.run(statement, **parameters, index=name, reach=reach))
+            found = await listed(self.run, statement, **parameters, index=name, reach=reach)
             if len(found) == POOL:
                 return found
-        return _numbers(await self.run(cypher.NEAREST_EXACT, **parameters))
+        return await listed(self.run, cypher.NEAREST_EXACT, **parameters)
 
     async def _matching(self) -> list[int]:
         """The memories that share most with the query's words, best first."""
         if not self.query.terms:
             return []
         terms = " ".join(self.query.terms[:MAX_TERMS])
-        return _numbers(
-            await self.run(
-                cypher.MATCHING, index=TERMS, terms=f"+bank_key:{self.held.key}^0 +terms:({terms})",
-                limit=POOL, key=self.held.key,
-            )
-        )  # fmt: skip
-
-
-def _numbers(rows: Rows) -> list[int]:
-    return [row[0] for row in rows]
+        terms = f"+bank_key:{self.held.key}^0 +terms:({terms})"
+        return await listed(self.run, cypher.MATCHING, index=TERMS, terms=terms, limit=POOL, key=self.held.key)
 
 
 def _candidates(rows: Sequence[Sequence[object]], query: Query, live: int) -> Candidates:
