@@ -32,6 +32,9 @@ STOP_WORDS = frozenset(
 )
 """English function words, and what an apostrophe leaves of them ("don't" is read as don, t)."""
 
+LONGEST = 64
+"""Longer words are cut, so that every store's tokenizer takes them whole."""
+
 _WORD = re.compile(r"[^\W_]+")
 _DAY = re.compile(r"(\d{4})(?:-(\d{2}))?")
 
@@ -62,15 +65,16 @@ def analyze(text: str) -> tuple[str, ...]:
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`: compatibility forms unified, accents off, lower case."""
+    """The words of `text`: compatibility forms unified, accents off, lower case, cut at `LONGEST` characters."""
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return _WORD.findall(text.lower())
+    return [word[:LONGEST] for word in _WORD.findall(text.lower())]
 
 
 @lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
-    """The stem that stands for the lower-case `word` in every index; "" for a stop word."""
+    """The stem that stands for the lower-case `word` in every index; "" for a stop word. Leading zeros go: 07 is 7."""
+    word = word.lstrip("0") or "0"
     if word in STOP_WORDS:
         return ""
     return _ENGLISH.stemWord(word) if word.isascii() else word

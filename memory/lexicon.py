@@ -15,7 +15,7 @@ from memory_r1.memory.lexicon_life import LIFE
 from memory_r1.memory.lexicon_more import MORE
 
 CONCEPT = "0"
-"""What a concept's term begins with. No analysed word does: `analyze` gives no token of a zero and letters a name."""
+"""What a concept's term begins with. No analysed word does but "0" itself: `analyze` drops leading zeros."""
 
 
 DATED, NUMBERED = CONCEPT + "dated", CONCEPT + "numbered"
@@ -41,7 +41,7 @@ def concepts(terms: Iterable[str]) -> list[str]:
 
 def is_concept(term: str) -> bool:
     """Whether an index term is a concept, not a word of the text."""
-    return term.startswith(CONCEPT) and term[1:2].isalpha()
+    return term.startswith(CONCEPT) and term != CONCEPT
 
 
 @lru_cache(maxsize=1)

@@ -131,7 +131,7 @@ def rank(candidates: Candidates, query: Query, weights: Weights = DEFAULT) -> Ra
 
 
 def _expected(candidates: Candidates, query: Query, weights: Weights) -> Floats:
-    """What a memory gets for being the kind that answers: no question itself, and with a date or a number if asked for."""
+    """What a memory gets for being of the kind that answers: no question; with a date or a number if asked for one."""
     out = np.float32(-weights.asks) * candidates.asks
     if query.terms and query.terms[0] in (DATED, NUMBERED):
         out += np.float32(weights.expected) * (candidates.counts[0] > 0)
