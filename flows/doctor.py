@@ -105,8 +105,9 @@ async def _embedder(settings: Settings) -> Check:
     check = await _tried("embedder", redacted(spec), look)
     if spec.startswith(BUILT_IN) and check.state == "ok":
         advice = (
-            "built in: finds words and parts of words, not other words for the same thing, as a sentence-transformers "
-            "model can. To try one: pip install 'memory-r1[embed]', then reembed --embedder sentence:all-MiniLM-L6-v2"
+            "built in: words, parts of words and a small English lexicon. A sentence-transformers model also knows "
+            "other ways to say a thing, and other languages: pip install 'memory-r1[embed]', then reembed with "
+            "--embedder sentence:NAME; bench recall compares"
         )
         return Check(check.topic, check.name, check.state, check.found, advice)
     return check

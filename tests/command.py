@@ -15,6 +15,13 @@ from typing import Any
 from memory_r1.flows.cli import app
 from typer.testing import CliRunner
 
+TALK = [
+    {"speaker": "Anna", "text": "I moved to Oslo with my cat Pablo.", "time": "2024-05-01T10:00"},
+    {"speaker": "Ben", "text": "I bought a red kayak yesterday.", "time": "2024-05-01T10:01"},
+    {"speaker": "Anna", "text": "I am learning to play the oboe.", "time": "2024-05-02T10:00"},
+]
+"""Three turns of a made-up conversation."""
+
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORY_R1_", "COLUMNS"))}
 UNPRIVILEGED = """
 import ctypes, os
@@ -24,6 +31,7 @@ if os.geteuid() == 0:
 """
 """Root loses its rights by this, so that permissions hold for it, too (Linux)."""
 
+Child = subprocess.Popen[str]
 CODE = "from memory_r1.flows.cli import main; main()"
 
 
@@ -42,7 +50,12 @@ def read(*args: object) -> Any:
     return json.loads(result.stdout)
 
 
-def start(*args: object, before: str = "", shell: str = "", env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+def ids(store: str, bank: str = "anna") -> list[str]:
+    """The ids of the memories that a bank holds."""
+    return [memory["id"] for memory in read("memories", "--store", store, "--bank", bank)]
+
+
+def start(*args: object, before: str = "", shell: str = "", env: dict[str, str] | None = None) -> Child:
     """Start the command as a process of its own: Python code `before` runs in it first, `shell` in a shell around it."""
     words = [sys.executable, "-c", f"{before}\n{CODE}", *map(str, args)]
     if shell:

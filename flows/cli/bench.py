@@ -115,4 +115,5 @@ def _report(ctx: typer.Context, measure: Coroutine[Any, Any, Table]) -> None:
     show(f"{table.name}: {table.note}")
     for name, value in table.machine.items():
         show(f"  {name:10} {value}")
+    show("")
     show_table([name.replace("_", " ") for name in table.columns], table.rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .shared import Options, Session, clean, console, counted, options, plain, session, show_json
+from .shared import Options, Session, clean, console, counted, options, plain, session, show_grid, show_json
 
 if TYPE_CHECKING:
     from memory_r1.flows.ingest import Summary
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BANK = "demo"
-INDENT = (0, 0, 0, 4)
 COLOURS = {"add": "green", "update": "yellow", "delete": "red", "noop": "bright_black"}
 
 
@@ -93,35 +92,40 @@ async def _named(opened: Session, learned: Remembered) -> dict[str, Memory]:
     return {memory.id: memory for memory in await opened.store.memories(BANK, ids)}
 
 
+def _show_rule(out: Console, title: str) -> None:
+    if out.is_terminal:
+        out.rule(clean(title), align="left", style="dim")
+    else:
+        out.print(f"-- {clean(title)} --")
+
+
 def _show_turn(out: Console, turn: Turn, before: Turn | None) -> None:
     from rich.text import Text
 
     if before is None or before.session != turn.session:
         out.print()
-        out.rule(f"session {turn.session}, {turn.time:%d %B %Y}".replace(", 0", ", "), align="left", style="dim")
+        _show_rule(out, f"session {turn.session}, {turn.time:%d %B %Y}".replace(", 0", ", "))
     said = turn.text + (f" [{turn.caption}]" if turn.caption else "")
     out.print(Text.assemble((f"{turn.speaker}: ", "bold"), clean(said)))
 
 
 def _show_learned(out: Console, learned: Remembered, named: dict[str, Memory]) -> None:
-    from rich.padding import Padding
+    from rich.table import Table
     from rich.text import Text
 
     created = iter(learned.created)
+    lines = Table.grid(padding=(0, 1, 0, 0))
+    for width in (2, 6, None):
+        lines.add_column(width=width)
     for op in learned.operations:
         new = next(created) if op.kind in ("add", "update") else ""
-        line = Text.assemble(
-            (f"{op.kind.upper():6} ", f"bold {COLOURS[op.kind]}"), (_told(op, new, named), COLOURS[op.kind])
-        )
-        out.print(Padding(line, INDENT, expand=False))
+        colour = COLOURS[op.kind]
+        lines.add_row("", Text(op.kind.upper(), f"bold {colour}"), Text(_told(op, new, named), colour))
     for failure in learned.failures:
-        out.print(
-            Padding(
-                Text(f"FAILED {failure.role}: {failure.kind}: {clean(failure.detail)}", "bold red"),
-                INDENT,
-                expand=False,
-            )
-        )
+        told = f"{failure.role}: {failure.kind}: {clean(failure.detail)}"
+        lines.add_row("", Text("FAILED", "bold red"), Text(told, "red"))
+    if lines.row_count:
+        show_grid(out, lines)
 
 
 def _told(op: Operation, new: str, named: dict[str, Memory]) -> str:
@@ -133,7 +137,7 @@ def _told(op: Operation, new: str, named: dict[str, Memory]) -> str:
     if op.kind == "add":
         return f"{new} {clean(op.text)}"
     if op.kind == "update":
-        return f"{new} {clean(op.text)}\nreplaces " + ", ".join(map(quoted, op.targets))
+        return f"{new} {clean(op.text)}\n   replaces " + ", ".join(map(quoted, op.targets))
     if op.kind == "delete":
         return ", ".join(map(quoted, op.targets))
     return f"{op.reason}: " + (quoted(op.target) if op.target else clean(op.text))
@@ -142,7 +146,7 @@ def _told(op: Operation, new: str, named: dict[str, Memory]) -> str:
 async def _show_bank(out: Console, opened: Session, summary: Summary) -> None:
     bank = await opened.store.bank(BANK)
     out.print()
-    out.rule("what is remembered", align="left", style="dim")
+    _show_rule(out, "what is remembered")
     out.print(
         f"{summary.turns} turns: {counted(summary.operations)}; {summary.calls} model calls. "
         f"{bank.live} memories are held, {bank.memories - bank.live} more in the history."
@@ -163,12 +167,13 @@ async def _ask(out: Console, opened: Session, agent: Agent, question: Asked) -> 
 
 
 def _show_answer(out: Console, result: Answered, rests: list[Memory]) -> None:
-    from rich.padding import Padding
+    from rich.table import Table
     from rich.text import Text
 
-    out.print()
-    out.print(Text(f"? {clean(result.answer.question)}", "bold"))
-    out.print(Text(f"  {clean(result.answer.text)}", "bold cyan"))
+    lines = Table.grid(padding=(0, 1, 0, 1))
+    lines.add_row(Text("?", "bold"), Text(clean(result.answer.question), "bold"))
+    lines.add_row("", Text(clean(result.answer.text), "bold cyan"))
     for memory in rests:
-        line = Text(f"{memory.id} {clean(memory.text)} (turn {', '.join(memory.turns)})", "dim")
-        out.print(Padding(line, INDENT, expand=False))
+        lines.add_row("", Text(f"{memory.id} {clean(memory.text)} (turn {', '.join(memory.turns)})", "dim"))
+    out.print()
+    show_grid(out, lines)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from memory_r1.memory.embedders import Embedder
     from memory_r1.memory.store import Store
     from rich.console import Console
+    from rich.table import Table
 
 EXIT_CODES: Mapping[type[MemoryR1Error], int] = {
     InputError: 2,
@@ -204,11 +205,15 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_column(name, justify=side, overflow="fold", no_wrap=all(len(cell) <= SHORT for cell in cells))
     for row in every:
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
-    out = console()
-    if out.is_terminal:
-        out.print(table)
+    show_grid(console(), table)
+
+
+def show_grid(out: Console, grid: Table) -> None:
+    """Print `grid` on `out`; for a program without the spaces and empty lines that fill a terminal."""
+    if out.is_terminal or out.quiet:
+        out.print(grid)
         return
     with out.capture() as printed:
-        out.print(table)
+        out.print(grid)
     lines = [line.rstrip() for line in printed.get().splitlines()]
     typer.echo("\n".join(line for line in lines if line))

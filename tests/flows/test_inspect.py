@@ -1,0 +1,66 @@
+"""Commands that look and measure: graph, doctor, bench, demo."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from command import read, run
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [("remember", "extract retrieve manage apply"), ("answer", "retrieve distil answer")]
+)
+def test_graph_draws_the_steps(name: str, steps: str):
+    drawn = read("graph", name)["mermaid"]
+    assert all(f"{step}({step})" in drawn for step in steps.split())
+    assert run("graph", name).stdout.strip() == drawn.strip()
+
+
+def test_doctor_says_what_is_in_use_and_what_is_missing(filled: str):
+    checks = {(check["topic"], check["name"]): check for check in read("doctor", "--store", filled)}
+    assert checks["store", filled]["found"].endswith("1 bank(s), 3 memories")
+    assert checks["embedder", "hashed"]["found"].startswith("hashed-")
+    assert checks["model", "rules"]["state"] == "ok"
+    assert checks["python", "python"]["found"] == sys.version.split()[0]
+    assert all(check["advice"] for check in checks.values() if check["state"] == "missing")
+
+
+def test_doctor_fails_when_something_asked_for_is_down():
+    model = "openai:tiny@http://127.0.0.1:9/v1"
+    result = run("doctor", "--store", "neo4j://neo4j:hushhush@127.0.0.1:9", "--manager-model", model, "--json")
+    assert result.exit_code == 4
+    failed = {check["topic"] for check in json.loads(result.stdout) if check["state"] == "failed"}
+    assert failed == {"store", "manager model"}
+    assert "hushhush" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["turn --turns 40", "search --sizes 5,30", "write --count 3 --size 5", "fork --count 3 --size 5"]
+)
+def test_benches_print_machine_command_and_figures(words: str):
+    name = words.split()[0]
+    found = read("bench", *words.split())
+    assert found["bench"] == name
+    assert {"processor", "cores", "python", "command"} <= set(found["machine"])
+    assert all(isinstance(value, str | int | float) for row in found["rows"] for value in row.values())
+    assert run("bench", *words.split()).stdout.startswith(f"{name}: ")
+
+
+def test_bench_measures_on_the_store_that_is_named_and_cleans_up(filled: str):
+    for words in ("turn --turns 40", "search --sizes 5", "write --count 3 --size 5"):
+        assert run("bench", *words.split(), "--store", filled).exit_code == 0
+    assert [bank["id"] for bank in read("banks", "--store", filled)] == ["anna"]
+    assert run("bench", "search", "--sizes", "5,x").exit_code == 2
+
+
+def test_demo_shows_every_kind_of_operation_and_rests_answers_on_memories():
+    found = read("demo")
+    kinds = {operation["kind"] for turn in found["turns"] for operation in turn["operations"]}
+    assert kinds == {"add", "update", "delete", "noop"}
+    assert all(answer["memories"] for answer in found["answers"] if answer["expected"])
+    right = [answer for answer in found["answers"] if answer["expected"].lower() in answer["answer"].lower()]
+    assert len(right) == len(found["answers"]), [a for a in found["answers"] if a not in right]
+    shown = run("demo").stdout
+    assert all(kind.upper() in shown for kind in kinds)
