@@ -15,10 +15,10 @@ from typing import Any, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from memory_r1.graphs import parse, prompts
 from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
-from memory_r1.graphs.roles import Role, Usage, spend
+from memory_r1.graphs.roles import Failure, Role, Usage, fail, spend
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 from pydantic import BaseModel
@@ -26,6 +26,8 @@ from pydantic import BaseModel
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+SILENT: RunnableConfig = {"tags": ["nostream"]}
+"""Keeps the replies, which are JSON for us, out of the token stream that a chat window shows."""
 NOTHING = "not mentioned"
 """The answer to a question that no memory bears on."""
 
@@ -73,7 +75,7 @@ class ChatCall:
     async def _once(self, prompt: prompts.Prompt) -> str:
         spend(Usage(calls=1, prompt_chars=prompt.chars))
         async with asyncio.timeout(self.patience.timeout):
-            message = await (self._constrained or self.model).ainvoke(prompt.messages)
+            message = await (self._constrained or self.model).ainvoke(prompt.messages, SILENT)
         used = message.usage_metadata
         if used:
             spend(Usage(prompt_tokens=used["input_tokens"], reply_tokens=used["output_tokens"]))
@@ -92,6 +94,12 @@ class ChatExtractor:
         """The facts of `turn`, by one call; none for a blank turn, without a call."""
         if not (turn.text.strip() or turn.caption.strip()):
             return []
+        if len(turn.text) > prompts.TURN_CHARS:
+            shown = (
+                f"turn {turn.id!r} has {len(turn.text)} characters, of which the first {prompts.TURN_CHARS} were read"
+            )
+            log.warning("extractor: %s", shown)
+            fail(Failure("extractor", "truncated", shown))
         return await self._call.ask(prompts.extractor(turn, context), lambda text: parse.facts(text, turn))
 
 

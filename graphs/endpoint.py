@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from memory_r1.graphs.parse import clip
 from memory_r1.graphs.roles import Role
@@ -57,7 +58,7 @@ def refuses_schema(error: Exception) -> bool:
 
 def pause(error: Exception, wait: float, longest: float) -> float:
     """Seconds until the next try: `wait`, or what the endpoint asks for in Retry-After, but at most `longest`."""
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
     asked = str(headers.get("retry-after", ""))
     return min(max(wait, float(asked) if asked.isdecimal() else 0.0), longest)
 

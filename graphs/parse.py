@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, cast
 from memory_r1.memory.apply import MAX_TEXT
 from memory_r1.memory.dates import find_dates, resolve
 from memory_r1.memory.errors import MalformedOutputError
-from memory_r1.memory.types import Add, Answer, Delete, Fact, Memory, Noop, Operation, Turn, Update
+from memory_r1.memory.types import WHEN, Add, Answer, Delete, Fact, Memory, Noop, Operation, Turn, Update
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_REPLY = 100_000
@@ -137,7 +137,7 @@ def operations(text: str, given: Sequence[Fact], shown: Sequence[Memory]) -> lis
     if missing:
         raise MalformedOutputError(f"fact {missing[0]} has no operation: decide one for every fact")
     found = [_operation(reply, given[reply.fact], shown) for reply in replies]
-    check_targets(found, [memory.id for memory in shown])
+    check_operations(found, [memory.id for memory in shown])
     return found
 
 
@@ -186,8 +186,15 @@ def lookup_ids(ids: Sequence[str], shown: Sequence[str]) -> None:
         raise MalformedOutputError(f"memory {clip(unknown[0])!r} was not among the {len(shown)} retrieved")
 
 
-def check_targets(found: Sequence[Operation], shown: Sequence[str]) -> None:
-    """Refuse operations on memories that were not among those `shown` (their ids), or two operations on one."""
+def check_fact(fact: Fact, turns: Sequence[str]) -> None:
+    """Refuse a fact that no store would take, or that names a turn other than `turns` (its own is the last)."""
+    _check_content(fact)
+    if turns[-1] not in fact.turns or not set(fact.turns) <= set(turns):
+        raise MalformedOutputError(f"the fact {clip(fact.text)!r} names turns {fact.turns!r}, not {turns[-1]!r}")
+
+
+def check_operations(found: Sequence[Operation], shown: Sequence[str]) -> None:
+    """Refuse operations on memories that were not among those `shown` (their ids), two on one, and unfit texts."""
     known, used = set(shown), set[str]()
     for op in found:
         ends = op.targets if isinstance(op, Update | Delete) else ()
@@ -198,6 +205,18 @@ def check_targets(found: Sequence[Operation], shown: Sequence[str]) -> None:
         if used & set(ends):
             raise MalformedOutputError("two operations end the same memory: put them into one")
         used.update(ends)
+        if isinstance(op, Add | Update):
+            _check_content(op)
+
+
+def _check_content(made: Fact | Add | Update) -> None:
+    check_text(made.text)
+    if len(made.text) > MAX_TEXT:
+        raise MalformedOutputError(
+            f"the text {clip(made.text)!r} has {len(made.text)} characters, of {MAX_TEXT} allowed"
+        )
+    if made.when and not WHEN.fullmatch(made.when):
+        raise MalformedOutputError(f"when={made.when!r} is no ISO 8601 day, month, year or interval of two of them")
 
 
 def check_text(text: str) -> None:

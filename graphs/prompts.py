@@ -20,6 +20,8 @@ Message = dict[str, str]
 EXTRACT_CHARS = 1_800
 MANAGE_CHARS = 2_200
 """Budgets in characters: what is optional (context, further candidates) is shown while it fits."""
+TURN_CHARS = 12_000
+"""Characters of a turn that the extractor is shown."""
 
 EXTRACTOR = """\
 You note what a conversation tells about its speakers, for use months later.
@@ -68,8 +70,8 @@ class Prompt:
 
 def extractor(turn: Turn, context: Sequence[Turn]) -> Prompt:
     """The prompt for the facts of `turn`; of `context` the latest turns that fit the budget, each shortened."""
-    last = _turn(turn, len(turn.text))
-    dates = {m.text: m.when for m in find_dates(turn.text, turn.time) if m.when}
+    last = _turn(turn, TURN_CHARS)
+    dates = {m.text: m.when for m in find_dates(turn.text[:TURN_CHARS], turn.time) if m.when}
     hint = f"\nDates in it: {quote(dates)}" if dates else ""
     tail = f"Last turn, {clock(turn.time)}:\n{last}{hint}"
     room = EXTRACT_CHARS - len(EXTRACTOR) - len(tail) - len("Before it:\n\n")

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from langchain_core.runnables import RunnableConfig
-from memory_r1.graphs.parse import check_targets
+from memory_r1.graphs.parse import check_fact, check_operations
 from memory_r1.graphs.roles import Failure, Meter, Role, Roles, Usage, metered
 from memory_r1.graphs.state import (
     CANDIDATES,
@@ -38,7 +38,7 @@ from memory_r1.graphs.state import (
     RememberUpdate,
     bank_of,
     read_turn,
-)  # fmt: skip
+)
 from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step, emit
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import texts
@@ -81,20 +81,16 @@ class Remember:
         bank = await self.store.open_bank(bank_of(config), self.embedder, turn.time)
         update = RememberState(
             turn=TURN.dump_python(turn, mode="json"), facts=[], candidates=[], decided=None, operations=[],
-            receipt=None, revision=None, attempts=0, failures=[], usage=USAGE.dump_python(Usage()),
+            lost=[], receipt=None, revision=None, attempts=0, failures=[], usage=USAGE.dump_python(Usage()),
         )  # fmt: skip
         if await self._known(bank, turn):
             update["receipt"] = {"revision": bank.revision, "created": [], "ended": [], "repeated": True}
             return update
+        context = await self._context(bank, turn)
         with metered() as meter:
-            try:
-                facts = await self.roles.extractor.extract(turn, await self._context(bank, turn))
-            except MalformedOutputError as error:
-                facts = []
-                meter.failures.append(failed("extractor", error))
-                lost = Noop((turn.id,), reason="failed: malformed extractor reply")
-                update["operations"] = OPERATIONS.dump_python([lost], mode="json")
+            facts, lost = await self._extract(turn, context, meter)
         update["facts"] = FACTS.dump_python(facts, mode="json")
+        update["operations"] = update["lost"] = OPERATIONS.dump_python(lost, mode="json")
         for fact in update["facts"]:
             emit("fact", fact=fact)
         update["failures"], update["usage"] = _charge({}, meter)
@@ -128,6 +124,7 @@ class Remember:
         for operation in operations:
             emit("operation", operation=operation)
         failures, usage = _charge(state, meter)
+        operations = [*state.get("lost", []), *operations]
         return RememberUpdate(operations=operations, decided=shown, failures=failures, usage=usage)
 
     async def apply(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
@@ -163,12 +160,29 @@ class Remember:
         turns = await self.store.turns(bank.id, ids) if ids else []
         return [old for old in turns if old.session == turn.session and old.text][-self.limits.context :]
 
+    async def _extract(self, turn: Turn, context: list[Turn], meter: Meter) -> tuple[list[Fact], list[Operation]]:
+        """The facts of the turn that can be stored, and a Noop in the log for what can't."""
+        facts: list[Fact] = []
+        lost: list[Operation] = []
+        try:
+            for fact in await self.roles.extractor.extract(turn, context):
+                try:
+                    check_fact(fact, [*(old.id for old in context), turn.id])
+                    facts.append(fact)
+                except MalformedOutputError as error:
+                    meter.failures.append(failed("extractor", error))
+                    lost.append(Noop((turn.id,), reason="failed: a fact that can't be stored"))
+        except MalformedOutputError as error:
+            meter.failures.append(failed("extractor", error))
+            lost.append(Noop((turn.id,), reason="failed: malformed extractor reply"))
+        return facts, lost
+
     async def _decide(self, facts: list[Fact], candidates: list[list[Hit]], meter: Meter) -> Sequence[Operation]:
         if not facts:
             return []
         try:
             decided = await self.roles.manager.decide(facts, candidates)
-            check_targets(decided, [hit.memory.id for hits in candidates for hit in hits])
+            check_operations(decided, [hit.memory.id for hits in candidates for hit in hits])
             return decided
         except MalformedOutputError as error:
             meter.failures.append(failed("manager", error))
@@ -225,10 +239,10 @@ def _charge(state: RememberState | Json, meter: Meter) -> tuple[list[Json], Json
 def _repeats(facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> dict[int, Noop]:
     """By position, the facts that a candidate (or an earlier fact of the turn) states already, word for word."""
     found: dict[int, Noop] = {}
-    said: set[tuple[str, str]] = set()
+    said: set[tuple[str, str, str]] = set()
     for number, (fact, hits) in enumerate(zip(facts, candidates, strict=True)):
         same = next((hit.memory.id for hit in hits if _same(fact, hit.memory)), "")
-        form = (fact.speaker, _norm(fact.text))
+        form = (fact.speaker, fact.when, _norm(fact.text))
         if same or form in said:
             found[number] = Noop(fact.turns, fact.text, same, "duplicate")
         said.add(form)

@@ -60,9 +60,13 @@ class RememberOutput(TypedDict, total=False):
 
 
 class RememberUpdate(RememberOutput, total=False):
-    """What the steps hand on. `decided`: the ids of the candidates on which `operations` were decided."""
+    """What the steps hand on.
+
+    `lost`: Noops for what the extractor failed at. `decided`: the ids of the candidates on which `operations` rest.
+    """
 
     facts: list[Json]
+    lost: list[Json]
     candidates: list[list[Json]]
     decided: list[list[str]] | None
     revision: int | None

@@ -54,6 +54,11 @@ class _Loop:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError(
+                "invoke was called from inside an asynchronous step and would wait for itself: use ainvoke"
+            )
         future = asyncio.run_coroutine_threadsafe(work, self._started())
         try:
             return future.result()

@@ -68,6 +68,18 @@ async def test_invoke_works_inside_a_running_loop():
     assert agent.remember.invoke({"turn": said("I have a dog")}, bank())["receipt"]["created"] == ["m1"]
 
 
+def test_a_synchronous_call_inside_an_asynchronous_step_does_not_wait_for_itself():
+    inner = build_agent(InMemoryStore(), roles=roles())
+
+    class Calls:
+        async def extract(self, turn, context):
+            return inner.remember.invoke({"turn": turn}, bank("other"))
+
+    agent = build_agent(InMemoryStore(), roles=roles(Calls()))
+    with pytest.raises(RuntimeError, match="use ainvoke"):
+        agent.remember.invoke({"turn": said("I have a dog")}, bank())
+
+
 async def test_the_bank_may_come_as_context():
     agent = build_agent(InMemoryStore(), roles=roles())
     await agent.remember.ainvoke({"turn": said("I have a dog")}, context={"bank": "ann"})

@@ -68,6 +68,14 @@ async def test_after_the_repair_attempt_the_failure_is_counted_and_visible():
     assert (await agent.store.log("ann"))[0].operations[0].reason == "failed: malformed manager reply"
 
 
+async def test_a_huge_turn_is_read_in_part_and_says_so():
+    agent, models = agent_of([facts("Ann has a dog.")], [operations((0, "ADD", [], ""))])
+    done = await agent.learn(said("I have a dog. " + "word " * 10_000), "ann")
+    assert [(f.kind, done.created) for f in done.failures] == [("truncated", ("m1",))]
+    assert "50014 characters, of which the first 12000 were read" in done.failures[0].detail
+    assert models["extractor"].chars() < 13_000
+
+
 async def test_roles_may_have_different_models():
     agent, models = agent_of([facts("Ann has a dog.")], [operations((0, "ADD", [], ""))])
     await agent.learn(said("I have a dog"), "ann")

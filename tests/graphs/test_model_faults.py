@@ -139,12 +139,13 @@ async def test_tokens_are_counted_as_the_server_counts_them():
 
 
 @pytest.mark.parametrize("script", [[replies], [Cut(FACTS), replies]], ids=["whole", "cut"])
-async def test_a_streamed_reply_works_and_a_cut_stream_is_tried_again(script: list):
+async def test_a_chat_window_gets_the_reply_but_no_json_and_a_cut_stream_is_tried_again(script: list):
     with ModelServer(script) as server:
         agent = agent_at(server.url)
-        given = {"turn": said("I adopted a dog called Rex")}
-        tokens = [part async for part in agent.remember.astream(given, bank(), stream_mode="messages")]
-        assert server.requests[0]["stream"] is True and tokens
+        given = {"messages": [("user", "I adopted a dog called Rex")]}
+        tokens = [message.text async for message, _ in agent.agent.astream(given, bank(), stream_mode="messages")]
+        assert server.requests[0]["stream"] is True
+        assert tokens == ["Noted: Ann adopted a dog called Rex."]
         assert [m.id for m in await agent.store.memories("ann")] == ["m1"]
         await agent.close()
 

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import pytest
 from graph_fakes import Adds, Says, Sentences, bank, roles, said
+from langgraph.checkpoint.memory import InMemorySaver
 from memory_r1.graphs import Limits, Settings, build_agent
 from memory_r1.graphs.remember import write_key
-from memory_r1.memory.errors import ConflictError, InputError, MalformedOutputError, ModelUnavailableError
+from memory_r1.memory.errors import (
+    ConflictError,
+    InputError,
+    MalformedOutputError,
+    ModelUnavailableError,
+    StoreUnavailableError,
+)
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Delete, Fact, Noop, Update, Write
@@ -113,15 +120,36 @@ async def test_a_malformed_extractor_is_a_visible_failure_and_the_turn_is_kept(c
     assert "extractor failed: no JSON" in caplog.text
 
 
+UNFIT = [
+    Fact(" ", "Ann", ("s1:0",)),
+    Fact("x" * 9_000, "Ann", ("s1:0",)),
+    Fact("a\0b", "Ann", ("s1:0",)),
+    Fact("I ran.", "Ann", ("s1:0",), when="soon"),
+    Fact("I ran.", "Ann", ("s9:9", "s1:0")),
+    Fact("I ran.", "Ann", ()),
+]
+
+
+@pytest.mark.parametrize("unfit", UNFIT, ids=["blank", "long", "NUL", "when", "other turn", "no turn"])
+async def test_a_fact_that_no_store_takes_is_a_visible_failure_and_the_others_are_kept(unfit: Fact):
+    good = Fact("I have a dog.", "Ann", ("s1:0",))
+    done = await build_agent(InMemoryStore(), roles=roles(Says([unfit, good]))).learn(said("x"), "ann")
+    assert [op.kind for op in done.operations] == ["noop", "add"] and done.created == ("m1",)
+    assert done.operations[0] == Noop(("s1:0",), reason="failed: a fact that can't be stored")
+    assert [f.role for f in done.failures] == ["extractor"]
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
         MalformedOutputError("no JSON"),
+        [Add("x" * 9_000, "Ann", ("s1:1",))],
+        [Add("x", "Ann", ("s1:1",), when="soon")],
         [Delete(("m1",), ("s1:1",))],  # not among the candidates
         [Update(("m9",), "x", "Ann", ("s1:1",))],
         [Noop(("s1:1",), "", "m77")],
     ],
-    ids=["malformed", "unseen delete", "unseen update", "unseen noop"],
+    ids=["malformed", "long", "when", "unseen delete", "unseen update", "unseen noop"],
 )
 async def test_a_failing_manager_changes_nothing_and_its_facts_stay_in_the_log(outcome: object):
     store = InMemoryStore()
@@ -230,6 +258,32 @@ async def test_a_write_that_happened_before_a_crash_is_not_repeated():
     vectors = await agent.embedder.embed(["x"])
     receipt = await store.write("ann", Write(write_key(turn), turn.time, (turn,), done.operations, expected=0), vectors)
     assert receipt.repeated and (await store.bank("ann")).revision == 1
+
+
+class Forgetful(InMemoryStore):
+    """A store whose first write goes through, although its caller is told that it failed."""
+
+    told = False
+
+    async def write(self, *args):
+        receipt = await super().write(*args)
+        if not self.told:
+            self.told = True
+            raise StoreUnavailableError("the connection broke")
+        return receipt
+
+
+async def test_a_step_that_runs_again_after_its_write_applies_once():
+    store = Forgetful()
+    agent = build_agent(store, roles=roles())
+    graph = agent.remember.copy(update={"checkpointer": InMemorySaver()})
+    config = {"configurable": {"bank": "ann", "thread_id": "t"}}
+    with pytest.raises(StoreUnavailableError):
+        await graph.ainvoke({"turn": said("I have a dog")}, config)
+    resumed = await graph.ainvoke(None, config)
+    assert resumed["receipt"] == {"revision": 1, "created": ["m1"], "ended": [], "repeated": True}
+    assert (await store.bank("ann")).live == 1
+    assert (await agent.learn(said("I have a dog"), "ann")).repeated
 
 
 @pytest.mark.parametrize(
