@@ -9,6 +9,7 @@ import asyncio
 import ctypes
 import os
 import resource
+import signal
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -105,6 +106,12 @@ async def forget(store: SqliteStore, *memories: str) -> None:
         say("done", memory)
 
 
+async def forget_and_die(store: SqliteStore, memory: str) -> None:
+    """Forget a memory, and be killed before its bytes are cleared."""
+    store._file.scrub = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    await store.forget("b", memory, START)
+
+
 async def hold(store: SqliteStore) -> None:
     """Keep a write transaction open until stdin ends."""
     store._file._rows("BEGIN IMMEDIATE")
@@ -140,7 +147,10 @@ async def main(path: str, job: str, *arguments: str) -> None:
             header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
             if ctypes.CDLL(None, use_errno=True).capset(header, data):
                 raise OSError(ctypes.get_errno(), "capset")
-    jobs = {"ingest": ingest, "count": count, "fill": fill, "forget": forget, "hold": hold, "overflow": overflow}
+    jobs = {
+        "ingest": ingest, "count": count, "fill": fill, "forget": forget, "forget-and-die": forget_and_die,
+        "hold": hold, "overflow": overflow,
+    }  # fmt: skip
     try:
         async with await SqliteStore.open(path) as store:
             await jobs[job](store, *arguments)

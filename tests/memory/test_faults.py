@@ -347,6 +347,19 @@ async def test_forgetting_while_another_process_reads_says_that_it_is_not_finish
         assert traces(path, SECRET.encode(), vector) == []
 
 
+async def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_opening(tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    async with await SqliteStore.open(path) as store:
+        vector = await keep_secret(store, "b")
+        memory = next(m for m in await store.memories("b") if SECRET in m.text)
+    with start(path, "forget-and-die", memory.id) as worker:
+        assert worker.wait(timeout=60) == -9
+    assert traces(path, SECRET.encode(), vector)
+    async with await SqliteStore.open(path) as store:
+        assert traces(path, SECRET.encode(), vector) == []
+        assert [entry.key for entry in await store.log("b")][-1] == f"forget:{memory.id}"
+
+
 async def test_a_copy_of_the_files_of_a_running_store_opens(tmp_path: Path) -> None:
     path = tmp_path / "m.db"
     async with await SqliteStore.open(path) as store:
