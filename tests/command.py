@@ -56,7 +56,7 @@ def ids(store: str, bank: str = "anna") -> list[str]:
 
 
 def start(*args: object, before: str = "", shell: str = "", env: dict[str, str] | None = None) -> Child:
-    """Start the command as a process of its own: Python code `before` runs in it first, `shell` in a shell around it."""
+    """Start the command as a process: Python code `before` runs in it first, `shell` in a shell around it."""
     words = [sys.executable, "-c", f"{before}\n{CODE}", *map(str, args)]
     if shell:
         words = ["sh", "-c", f'{shell}; exec "$@"', "sh", *words]

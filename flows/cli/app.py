@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Annotated, Any
 
@@ -102,7 +103,7 @@ StoreOption = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="sqlite:///PATH, neo4j://USER:PASSWORD@HOST:PORT/DATABASE or memory://. "
+        help="sqlite:///PATH, neo4j://USER:PASSWORD@HOST:PORT/DATABASE, or memory:// (gone at the end). "
         "Default: a SQLite file in your data folder (doctor says which).",
     ),
 ]
@@ -156,6 +157,10 @@ app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
-    """Run `memory-r1`. Logging is silent unless --verbose: what matters of it stands in errors and summaries."""
+    """Run `memory-r1`. Logging is silent unless --verbose: what matters of it stands in errors and summaries.
+
+    Matrix products here are small: one thread is faster than several (unless the user says otherwise).
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     logging.basicConfig(level=logging.CRITICAL, format="%(levelname)s %(name)s: %(message)s")
     app(args=sys.argv[1:], prog_name="memory-r1")
