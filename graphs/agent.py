@@ -25,11 +25,12 @@ from memory_r1.memory.types import Turn
 
 Clock = Callable[[], datetime]
 
+_AUX = r"(?:is|are|was|were|do|does|did|have|has|had|can|could|will|would|should|am)"
 _ASKS = re.compile(
-    r"\?|^\W*(?:who|whom|whose|what|when|where|which|why|how|"
-    r"(?:do|does|did|is|are|was|were|have|has|had|can|could|would|will|should) "
-    r"(?:i|you|we|he|she|it|they|my|your|our|his|her|their|the|there)|"
-    r"tell me|remind me|list)\b",
+    rf"\?|^\W*(?:(?:who|whom|whose|what|when|where|which|why|how)(?:['’]s\b|"
+    rf"(?! (?:i|you|we|he|she|it|they|an?|the|my|our) )(?: [\w'’-]+){{0,3}}? {_AUX}\b)|"
+    rf"{_AUX} (?:i|you|we|he|she|it|they|my|your|our|his|her|their|the|there|anyone|anything)\b|"
+    rf"(?:please )?(?:tell me|remind me|list)\b)",
     re.IGNORECASE,
 )
 

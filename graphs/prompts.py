@@ -22,6 +22,8 @@ MANAGE_CHARS = 2_200
 """Budgets in characters: what is optional (context, further candidates) is shown while it fits."""
 TURN_CHARS = 12_000
 """Characters of a turn that the extractor is shown."""
+ANSWER_CHARS = 24_000
+"""Characters of the memories that the answerer is shown: the best that fit."""
 
 EXTRACTOR = """\
 You note what a conversation tells about its speakers, for use months later.
@@ -96,6 +98,7 @@ def manager(facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> Promp
 
 def answerer(question: str, hits: Sequence[Hit], asked: datetime | None) -> Prompt:
     """The prompt for one question over `hits`, grouped by speaker, each group in the order of time (paper, B)."""
+    hits = hits[: max(1, len(fitting((_line("00", hit.memory) for hit in hits), ANSWER_CHARS)))]
     speakers = dict.fromkeys(hit.memory.speaker for hit in hits)
     shown = tuple(
         memory
@@ -106,7 +109,7 @@ def answerer(question: str, hits: Sequence[Hit], asked: datetime | None) -> Prom
     for number, memory in enumerate(shown):
         if number == 0 or shown[number - 1].speaker != memory.speaker:
             lines.append(f"Memories of {quote(memory.speaker)}:")
-        lines.append(f'- "{number}" {clock(memory.recorded)}: {quote(memory.text)}{_when(memory)}')
+        lines.append(_line(str(number), memory))
     today = f"Asked at {clock(asked)}.\n" if asked else ""
     return _prompt(ANSWERER, "\n".join(lines) + f"\n{today}Question: {quote(question)}", shown)
 
@@ -154,6 +157,10 @@ def _turn(turn: Turn, limit: int) -> str:
 
 def _memory(id: str, memory: Memory) -> str:
     return f'"{id}": {quote(memory.text)}{_when(memory)}'
+
+
+def _line(id: str, memory: Memory) -> str:
+    return f'- "{id}" {clock(memory.recorded)}: {quote(memory.text)}{_when(memory)}'
 
 
 def _when(memory: Memory) -> str:

@@ -144,12 +144,25 @@ def test_only_a_user_is_listened_to(messages: list):
         build_agent(InMemoryStore(), roles=roles()).agent.invoke({"messages": messages}, bank())
 
 
-@pytest.mark.parametrize("text", ["Where is it?", "where is it", "Tell me about Rex", "I moved. Do you know where"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where is it?", "where is it", "Tell me about Rex", "I moved. Do you know where", "What colour is my car",
+        "How many dogs do I have", "when's the party", "Please list my pets", "I like tea. And you?", "Is it far",
+    ],
+)  # fmt: skip
 def test_questions_are_recognised(text: str):
     assert asks(text)
 
 
-@pytest.mark.parametrize("text", ["I moved to Rome.", "Whatever.", "I know what I want", "Hello there", "Is fine"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I moved to Rome.", "Whatever.", "I know what I want", "Hello there", "Is fine", "What a day!",
+        "When I was young we had a dog.", "Where we live it is cold.", "How lucky!", "Had lunch with Bob.",
+        "Will came by.",
+    ],
+)  # fmt: skip
 def test_statements_are_no_questions(text: str):
     assert not asks(text)
 

@@ -207,6 +207,12 @@ def test_candidates_are_shown_once_and_the_best_of_each_fact_always():
     assert [m.id for m in prompts.manager(FACTS, [shared, shared]).shown] == ["m1", "m2"]
 
 
+def test_the_answerer_sees_the_best_that_fit():
+    prompt = prompts.answerer("Who?", hits(*("x" * 5_000 for _ in range(60))), None)
+    assert [m.id for m in prompt.shown] == ["m1", "m2", "m3", "m4"]
+    assert len(prompts.answerer("Who?", hits("x" * 50_000), None).shown) == 1
+
+
 def test_the_schemas_are_strict():
     for reply in (parse.FactsReply, parse.OperationsReply, parse.AnswerReply):
         made = parse.schema(reply)

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from graph_fakes import facts, operations
+from memory_r1.graphs import serve
+from memory_r1.memory.errors import SettingsError
 from model_server import ModelServer, Request
 
-pytest.importorskip("langgraph_cli", reason="needs pip install 'memory-r1[serve]'")
 CONFIG = Path(__file__).resolve().parents[2] / "infra" / "langgraph.json"
 BANK = {"configurable": {"bank": "ann"}}
 
@@ -40,6 +41,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    pytest.importorskip("langgraph_cli", reason="needs pip install 'memory-r1[serve]'")
     home = tmp_path_factory.mktemp("serve")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -78,6 +80,27 @@ def turn(number: int, text: str) -> dict:
     """A turn as JSON."""
     time = f"2023-05-01T10:{number:02}:00"
     return {"turn": {"id": f"t{number}", "session": "s", "index": number, "speaker": "Ann", "text": text, "time": time}}
+
+
+async def test_the_environment_sets_the_agent_up(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEMORY_R1_STORE", "memory://")
+    monkeypatch.setenv("MEMORY_R1_ANSWERER_MODEL", "openai:scripted@http://127.0.0.1:9/v1")
+    monkeypatch.setenv("MEMORY_R1_API_KEY", "mine")
+    graphs = await serve.remember(), await serve.answer(), await serve.agent()
+    assert [graph.name for graph in graphs] == ["remember", "answer", "agent"]
+    assert await serve.remember() is graphs[0]
+    agent = await serve.open_agent()
+    kinds = [type(r).__name__ for r in (agent.roles.extractor, agent.roles.manager, agent.roles.answerer)]
+    assert kinds == ["RulesExtractor", "RulesManager", "ChatAnswerer"]
+    await agent.close()
+
+
+async def test_a_wrong_environment_is_said_and_can_be_mended(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MEMORY_R1_STORE", "ftp://here")
+    with pytest.raises(SettingsError, match="is no store"):
+        await serve.agent()
+    monkeypatch.setenv("MEMORY_R1_STORE", "memory://")
+    assert (await serve.agent()).name == "agent"
 
 
 @pytest.mark.slow
