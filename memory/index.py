@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,8 @@ from memory_r1.memory.lexicon import DATED, NUMBERED, concepts, is_concept
 from memory_r1.memory.ranking import Candidates, Floats, Query
 from memory_r1.memory.types import Memory
 from numpy.typing import NDArray
+
+_DIGIT = re.compile(r"\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class IndexRow:
         terms += tuple(concepts(term for term in terms if term not in names))
         if memory.when:
             terms += (DATED,)
-        if any(term.isdigit() for term in analyze(memory.text)):
+        if _DIGIT.search(memory.text):
             terms += (NUMBERED,)
         asks = memory.text.rstrip().endswith("?")
         place = (memory.session, memory.index)
@@ -178,7 +181,10 @@ def pool(rows: Sequence[IndexRow], vectors: Floats, query: Query, live: int) -> 
     `rows` are distinct: the nearest by vector, by words, and their neighbours. Document frequencies are those of the
     pool, which for all but the commonest terms are the bank's.
     """
-    columns = BankIndex.build(rows, vectors).candidates(query)
+    sessions, speakers = _coded({}, (r.session for r in rows)), _coded({}, (r.speaker for r in rows))
+    part = _part(rows, vectors, sessions, speakers)
+    base = _Base(_part((), vectors[:0], {}, {}), {}, {})
+    columns = BankIndex(base, part, np.ones(len(rows), dtype=bool), sessions, speakers).candidates(query)
     return replace(columns, live=max(live, len(rows)))
 
 
