@@ -102,6 +102,8 @@ def _kind(asked: Asked, passage: Passage, at: int) -> Iterator[tuple[str, float]
     yield f"{word.kind}, {asked.shape}", 1
     if word.low in _LISTED:
         yield f'"{word.low}"', 1
+    if word.dated:
+        yield "in a date", 1
     if asked.kind == "why":
         if any(passage.words[i].low in _REASONS for i in range(max(0, at - 8), at)):
             yield "after a reason", 1

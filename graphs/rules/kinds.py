@@ -20,6 +20,8 @@ Found = tuple[str, list[Memory]]
 _DATED = 0.1
 """What a memory that says when is worth over one that doesn't, against the best hit's score."""
 _SCANNED = 12
+_CLOSE = 0.7
+"""The score of a memory that tells of the same, against the best hit's."""
 _NUMBER = r"\d+(?:[.,]\d+)?|" + "|".join(sorted({*NUMBERS, "a few", "several", "half a"}, key=len, reverse=True))
 _SPAN = re.compile(
     rf"\b(?:(?:{_NUMBER})(?: or (?:{_NUMBER}))?(?: and a half)?) (?:year|month|week|day|hour|minute)s?\b", re.I
@@ -98,25 +100,34 @@ def _since(memory: Memory) -> str:
 
 
 def _ended(asked: Asked, text: str) -> str:
+    text = _digits(text)
     return f"{text} ago" if "long ago" in asked.text.lower() and "since" not in text.lower() else text
 
 
 def many(asked: Asked, hits: Sequence[Hit]) -> Found | None:
-    """The number that stands nearest to what is counted, else how often it was told of."""
+    """The number before what is counted, else on how many days it was told of, else any number of the best hits."""
     counted = {root(word) for word in re.findall(r"\bhow (?:many|much|old) ([\w'’-]+)", asked.text.lower())} - {""}
-    best: tuple[float, str, Memory] | None = None
+    near: list[tuple[float, str, Memory]] = []
+    other: list[tuple[float, str, Memory]] = []
     for hit in hits[:_SCANNED]:
         body = split(hit.memory)[2]
         for match in _COUNT.finditer(_dateless(body, hit.memory)):
             after = {root(word) for word in words(body[match.end() :])[:3]}
-            worth = _ratio(hit, hits) + (0.5 if counted & after else 0.0)
-            if best is None or worth > best[0]:
-                best = worth, match.group(), hit.memory
-    if best is not None and best[0] >= 1.0:
-        return best[1], [best[2]]
-    told = [hit.memory for hit in hits[:_SCANNED] if counted & {root(word) for word in words(hit.memory.text)}]
+            (near if counted & after else other).append((_ratio(hit, hits), match.group(), hit.memory))
+    told = [hit.memory for hit in hits[:_SCANNED] if _ratio(hit, hits) >= _CLOSE]
     days = {str(memory.recorded.date()): memory for memory in told}
-    return (str(len(days)), list(days.values())) if days and "times" in asked.text.lower() else None
+    if not near and "times" in asked.text.lower():
+        return str(len(days)), list(days.values())
+    if not near and not other:
+        return None
+    best = max(near or other, key=lambda found: found[0])
+    return _digits(best[1]), [best[2]]
+
+
+def _digits(text: str) -> str:
+    """Number words as figures: "seven years" becomes "7 years"."""
+    count = {**{word: str(value) for word, value in NUMBERS.items() if len(word) > 2}, "once": "1", "twice": "2"}
+    return re.sub(r"^[a-z]+", lambda match: count.get(match.group().lower(), match.group()), text, flags=re.IGNORECASE)
 
 
 def _dateless(body: str, memory: Memory) -> str:

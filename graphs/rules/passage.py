@@ -10,18 +10,26 @@ from dataclasses import dataclass
 from memory_r1.graphs.rules.lexis import CONTENT, root, word_class
 from memory_r1.graphs.rules.question import Asked
 from memory_r1.graphs.rules.text import words
+from memory_r1.memory.dates import find_dates
 from memory_r1.memory.types import Hit, Memory
 
 _SAID = re.compile(r'^(?P<who>[^:"]{1,40}?)(?:, asked "(?P<asked>[^"]*)")?: (?P<body>.*)$', re.DOTALL)
 _PHOTO = re.compile(r"^(?P<who>.{1,40}?) shared a photo of (?P<body>.*)$", re.DOTALL)
 _WORD = re.compile(r"[^\W_]+(?:[-'’&+./:][^\W_]+)*\+?|\$\d[\d,.]*")
 _QUOTED = re.compile(r'["“][^"“”]+["”]')
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_READ = 400
+"""Words of a memory that are read, at most."""
 _STOP = re.compile(r"[.!?]")
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a passage. `matches`: its root is one that the question looks for. `opens`: it begins a sentence."""
+    """One word of a passage.
+
+    `matches`: its root is one that the question looks for. `opens`: it begins a sentence. `quoted`, `dated`: it stands
+    in a quotation, in a date. `runs_on`: only a space parts it from the word before.
+    """
 
     start: int
     end: int
@@ -31,6 +39,8 @@ class Word:
     opens: bool
     matches: bool
     quoted: bool
+    dated: bool
+    runs_on: bool
 
     @property
     def content(self) -> bool:
@@ -91,10 +101,15 @@ def passage(hit: Hit, best: float, asked: Asked, rarity: Rarity) -> Passage:
     _, before, body, photo = split(hit.memory)
     reply = rarity.share(asked, {root(word) for word in words(before)}) if before else 0.0
     score = hit.score / best if best > 0 else 1.0
-    return Passage(hit.memory, score, body, tuple(_words(body, asked)), photo, reply)
+    return Passage(hit.memory, score, body, tuple(_words(body, asked, _dates(hit.memory, body))), photo, reply)
 
 
-def _words(body: str, asked: Asked) -> list[Word]:
+def _dates(memory: Memory, body: str) -> list[tuple[int, int]]:
+    """Where the text gives dates; those of facts are absolute, so they have a year."""
+    return [(m.start, m.end) for m in find_dates(body, memory.recorded)] if _YEAR.search(body) else []
+
+
+def _words(body: str, asked: Asked, dates: Sequence[tuple[int, int]]) -> list[Word]:
     quoted = [match.span() for match in _QUOTED.finditer(body)]
     found: list[Word] = []
     end = 0
@@ -105,6 +120,11 @@ def _words(body: str, asked: Asked) -> list[Word]:
         base = root(text)
         matches = kind in CONTENT and base in asked.roots
         inside = any(a <= start < b for a, b in quoted)
+        dated = any(a <= start < b for a, b in dates)
+        runs_on = body[end:start] == " " and not opens
         end = match.end()
-        found.append(Word(start, end, text.lower().replace("’", "'"), base, kind, opens, matches, inside))
+        low = text.lower().replace("’", "'")
+        found.append(Word(start, end, low, base, kind, opens, matches, inside, dated, runs_on))
+        if len(found) == _READ:
+            break
     return found

@@ -40,13 +40,19 @@ _FOCUS = re.compile(
 )
 _OF_A_KIND = re.compile(r"\b(?:kind|type|sort)s? of|^(?:what|which) \w+ (?:did|does|is|was|has|do|are)\b")
 
+_SEVERAL = re.compile(
+    r"\b(?:what|which) (?:\w+ ){0,2}?(?!was |is |does |has )\w+[^s\s]s (?:has|have|does|do|did|are|were)\b"
+    r"|\bwhat (?:are|were) |\bboth\b|\bways\b"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question, read.
 
     `names`: its capitalised words, lower case. `roots`: what to look for, speakers' names left out. `focus`: the
-    roots of what is asked for ("instruments"). `meant`, `focus_meant`: the concepts of both.
+    roots of what is asked for ("instruments"). `meant`, `focus_meant`: the concepts of both. `titled`: it asks for
+    what has a title or a name; `of_a_kind`: for a kind of something; `several`: for more than one thing.
     """
 
     text: str
@@ -59,6 +65,7 @@ class Asked:
     focus_meant: frozenset[str]
     titled: bool
     of_a_kind: bool
+    several: bool
 
     @classmethod
     def read(cls, text: str, speakers: Iterable[str]) -> Asked:
@@ -79,6 +86,7 @@ class Asked:
             _meant(focus),
             bool(_TITLED.search(low)),
             bool(_OF_A_KIND.search(low)),
+            bool(_SEVERAL.search(low)),
         )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from memory_r1.graphs.rules.features import echoes, features
 from memory_r1.graphs.rules.lexis import OPENERS
 from memory_r1.graphs.rules.passage import Passage, Rarity, passage
-from memory_r1.graphs.rules.question import Asked
+from memory_r1.graphs.rules.question import Asked, Shape
 from memory_r1.graphs.rules.weights import SPAN
 from memory_r1.memory.types import Hit
 
@@ -22,9 +22,12 @@ PASSAGES = 8
 LONGEST = 12
 """Words in a span, at most."""
 JOINED = 4
-"""Spans in an answer, at most."""
-EXPECTED = 4.0
+"""Spans in the answer to a question for several things, at most; another gets one."""
+EXPECTED: dict[Shape, float] = {"noun": 5, "deed": 6, "how": 8, "why": 10}
 """Words in a true answer, on average: what recall is expected against."""
+
+_TRIED = 300
+_NOUNS = ("word", "name", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,8 @@ def read(asked: Asked, hits: Sequence[Hit], weights: Mapping[str, float] = SPAN)
     spans: list[Span] = []
     for at, part in enumerate(passages):
         chances = [chance(row, weights) for row in features(asked, passages, at, rarity, echo)]
-        spans += _spans(part, chances)
-    return _join(spans)
+        spans += candidates(part, chances)
+    return join(spans, EXPECTED[asked.shape], JOINED if asked.several else 1)
 
 
 def take_apart(asked: Asked, hits: Sequence[Hit]) -> tuple[list[Passage], Rarity]:
@@ -66,8 +69,8 @@ def chance(row: Mapping[str, float], weights: Mapping[str, float]) -> float:
     return 1 / (1 + math.exp(-sum(value * weights.get(name, 0.0) for name, value in row.items())))
 
 
-def _spans(part: Passage, chances: Sequence[float]) -> list[Span]:
-    """All spans that read well: within a sentence, from a word that may open an answer to one with content."""
+def candidates(part: Passage, chances: Sequence[float]) -> list[Span]:
+    """All spans of a passage that read well: within a sentence, opened as an answer may be, ending with content."""
     found: list[Span] = []
     for first, opening in enumerate(part.words):
         if not opening.content and opening.low not in OPENERS:
@@ -81,26 +84,41 @@ def _spans(part: Passage, chances: Sequence[float]) -> list[Span]:
             if word.low not in seen:
                 seen.add(word.low)
                 mass += chances[last]
-            if word.content and not (last == first and word.kind == "ly"):
+            if word.content and not (last == first and word.kind == "ly") and _whole(part, first, last):
                 found.append(Span(part, first, last, frozenset(seen), mass))
     return found
 
 
-def _worth(mass: float, size: int) -> float:
-    """The F1 to expect of `size` words whose probabilities sum to `mass`."""
-    return 2 * mass / (size + EXPECTED)
+def _whole(part: Passage, first: int, last: int) -> bool:
+    """Whether a span cuts neither a date nor a noun from its adjectives at its end."""
+    words = part.words
+    if words[first].dated and first and words[first - 1].dated:
+        return False
+    if last + 1 == len(words):
+        return True
+    after = words[last + 1]
+    if words[last].dated and after.dated:
+        return False
+    return not (after.runs_on and after.kind in _NOUNS and not after.matches)
 
 
-def _join(spans: list[Span]) -> list[Span]:
-    """The best span, then others without a word in common as long as the expected F1 grows."""
-    spans.sort(key=lambda span: -_worth(span.mass, len(span.words)))
-    chosen = spans[:1]
-    while chosen and len(chosen) < JOINED:
+def join(spans: list[Span], expected: float, most: int) -> list[Span]:
+    """The best span, then others without a word in common as long as the expected F1 grows, `most` at most.
+
+    `expected`: words in a true answer.
+    """
+
+    def worth(mass: float, size: int) -> float:
+        return 2 * mass / (size + expected)
+
+    ranked = sorted(spans, key=lambda span: -worth(span.mass, len(span.words)))[:_TRIED]
+    chosen = ranked[:1]
+    while chosen and len(chosen) < most:
         seen = frozenset[str]().union(*(span.words for span in chosen))
         mass = sum(span.mass for span in chosen)
-        fresh = [span for span in spans[:300] if not span.words & seen]
-        best = max(fresh, key=lambda span: _worth(mass + span.mass, len(seen) + len(span.words)), default=None)
-        if best is None or _worth(mass + best.mass, len(seen) + len(best.words)) <= _worth(mass, len(seen)):
+        fresh = [span for span in ranked if not span.words & seen]
+        best = max(fresh, key=lambda span: worth(mass + span.mass, len(seen) + len(span.words)), default=None)
+        if best is None or worth(mass + best.mass, len(seen) + len(best.words)) <= worth(mass, len(seen)):
             break
         chosen.append(best)
     return chosen

@@ -54,9 +54,9 @@ def test_a_question_has_a_kind(text: str, kind: str) -> None:
         ("I moved to Oslo.", "When did Ana move to Oslo?", "17 July 2023"),
         ("I moved to Oslo two years ago.", "In which year did Ana move to Oslo?", "2021"),
         ("I moved to Oslo yesterday.", "In which month did Ana move to Oslo?", "July 2023"),
-        ("I have been sailing for seven years.", "How long has Ana been sailing?", "seven years"),
+        ("I have been sailing for seven years.", "How long has Ana been sailing?", "7 years"),
         ("I moved to Oslo two years ago.", "How long ago did Ana move to Oslo?", "2 years ago"),
-        ("We adopted three dogs on 5 May.", "How many dogs does Ana have?", "three"),
+        ("We adopted three dogs on 5 May.", "How many dogs does Ana have?", "3"),
         ("I swim twice a week.", "How often does Ana swim?", "twice a week"),
         ("I swim in the lake.", "Does Ana swim?", "Yes"),
         ("I never swim in the lake.", "Does Ana swim?", "No"),
@@ -96,6 +96,17 @@ def test_any_question_over_any_memory_is_answered(question: str, said: list[str]
     memories = [Memory(f"m{n}", text, "Ana", ("D1:1",), "1", 1, TIME, 1) for n, text in enumerate(said)]
     found = answer(question, [Hit(memory, 1.0) for memory in memories])
     assert set(found.selected) <= {memory.id for memory in memories}
+
+
+def test_several_things_are_a_list_and_one_thing_is_one_span() -> None:
+    known = hits("I grow tulips.", "I grow roses in the garden.", "I grow potatoes.")
+    assert answer("What plants does Ana grow?", known).text.count(",") >= 1
+    assert "," not in answer("What does Ana grow?", known).text
+
+
+def test_a_huge_memory_is_read_in_time() -> None:
+    known = [Hit(Memory(f"m{n}", "Ana: sail " * 50_000, "Ana", ("D1:1",), "1", 1, TIME, 1), 1.0) for n in range(8)]
+    assert answer("What does Ana sail?", known).selected
 
 
 def test_the_same_input_gives_the_same_answer() -> None:
