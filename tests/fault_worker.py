@@ -1,4 +1,4 @@
-"""One process that works on an SQLite store until it ends, fails or is killed. `memory/test_faults.py` starts several.
+"""One process that works on an SQLite store until it ends, fails or is killed. `processes.py` starts several.
 
     python tests/fault_worker.py FILE JOB [ARGUMENT ...]
 

@@ -1,4 +1,4 @@
-"""The SQLite store: several processes, kill -9, a full, read-only or damaged disk, and what forgetting leaves."""
+"""The SQLite store: several processes, kill -9, a full, a read-only or a damaged disk."""
 
 import asyncio
 import random
@@ -6,13 +6,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import fault_worker
 import numpy as np
 import pytest
 from fault_worker import EMBEDDER, START, put, step, turn
@@ -20,54 +17,7 @@ from memory_r1.memory.errors import CorruptStoreError, StoreUnavailableError, Un
 from memory_r1.memory.store import Dump
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Write
-
-WORKER = Path(fault_worker.__file__)
-
-
-def start(path: Path, job: str, *arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """A worker process on the store at `path`."""
-    command = [sys.executable, str(WORKER), str(path), job, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
-def finish(workers: Sequence[subprocess.Popen[str]]) -> list[str]:
-    """What workers said, once all have ended well."""
-    said: list[str] = []
-    for worker in workers:
-        out, err = worker.communicate(timeout=240)
-        assert worker.returncode == 0, err
-        said.append(out)
-    return said
-
-
-async def content(path: Path, bank: str = "b") -> Dump:
-    async with await SqliteStore.open(path) as store:
-        return await store.dump(bank)
-
-
-def same(one: Dump, other: Dump) -> bool:
-    """Equal, but for the time when the bank was made."""
-    bank = replace(other.bank, created=one.bank.created)
-    return (one.bank, one.turns, one.memories, one.log) == (bank, other.turns, other.memories, other.log) and (
-        one.vectors.tobytes() == other.vectors.tobytes()
-    )
-
-
-async def uninterrupted(path: Path, steps: int) -> Dump:
-    """The bank after `steps` steps of one process."""
-    async with await SqliteStore.open(path) as store:
-        await store.open_bank("b", EMBEDDER, START)
-        for number in range(steps):
-            await put(store, "b", step(number))
-        return await store.dump("b")
-
-
-def sound(path: Path) -> bool:
-    """Whether SQLite finds nothing wrong with the file and its full-text index."""
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("INSERT INTO words (words, rank) VALUES ('integrity-check', 1)")
-        return db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-
+from processes import content, finish, same, sound, start, uninterrupted, uninterrupted_bank
 
 # --- several processes ----------------------------------------------------------------------------------------
 
@@ -132,25 +82,6 @@ async def test_kill_9_twenty_times_loses_nothing_and_applies_nothing_twice(tmp_p
     finish([start(path, "ingest", 0, first + 5)])
     assert same(await content(path), await uninterrupted(tmp_path / "whole.db", first + 5))
     assert sound(path)
-
-
-async def test_forgetting_survives_kill_9(tmp_path: Path) -> None:
-    for round in range(5):
-        path = tmp_path / str(round) / "m.db"
-        path.parent.mkdir()
-        await uninterrupted(path, 40)
-        with start(path, "forget", *(f"m{n}" for n in range(1, 30, 3))) as worker:
-            assert worker.stdout is not None
-            for _ in range(2 * round + 1):
-                worker.stdout.readline()
-            worker.kill()
-        dump = await content(path)
-        left = {m.id for m in dump.memories}
-        for n in range(1, 30, 3):
-            gone = f"Ada has {(n - 1) // 3 * 4} books"
-            assert (f"m{n}" in left) == any(m.text == gone for m in dump.memories) == bool(traces(path, gone.encode()))
-        assert len(left) + sum(entry.key.startswith("forget") for entry in dump.log) == 30
-        assert sound(path)
 
 
 # --- damage ---------------------------------------------------------------------------------------------------
@@ -269,95 +200,6 @@ async def test_a_read_only_store_is_refused_and_stays_as_it_was(tmp_path: Path, 
         place.chmod(0o755 if place.is_dir() else 0o644)
     assert said.startswith("unavailable the store"), said
     assert same(await content(path), before)
-
-
-# --- forgetting -----------------------------------------------------------------------------------------------
-
-SECRET = "Zyxwquark"
-"""A word that no index changes but for its case."""
-
-
-def traces(path: Path, *needles: bytes) -> list[str]:
-    """The files beside and at `path` that hold one of `needles`, in upper or lower case."""
-    found: list[str] = []
-    for file in path.parent.iterdir():
-        held = file.read_bytes()
-        if any(needle in held or needle.lower() in held.lower() for needle in needles):
-            found.append(file.name)
-    return found
-
-
-async def keep_secret(store: SqliteStore, bank: str) -> bytes:
-    """A bank of 40 steps and one secret; the bytes of the secret's vector."""
-    await store.open_bank(bank, EMBEDDER, START)
-    for number in range(40):
-        await put(store, bank, step(number))
-    said = replace(turn(40, f"My word is {SECRET}."), caption=f"{SECRET} on paper")
-    add = Add(f"Ada's word is {SECRET}", "Ada", (said.id,), entities=(SECRET,))
-    receipt = await put(store, bank, Write("secret", said.time, (said,), (add,)))
-    await put(store, bank, step(44))
-    return (await store.vectors(bank, [receipt.created[0].id])).tobytes()
-
-
-@pytest.mark.parametrize("whole_bank", [False, True])
-async def test_nothing_of_what_was_forgotten_is_left_in_any_file(tmp_path: Path, whole_bank: bool) -> None:
-    path = tmp_path / "m.db"
-    async with await SqliteStore.open(path) as store:
-        for bank in ("a", "b", "c"):
-            await uninterrupted_bank(store, bank)
-        vector = await keep_secret(store, "secret")
-        assert traces(path, SECRET.encode())
-        assert traces(path, vector)
-        before = [await store.dump(bank) for bank in ("a", "b", "c")]
-        if whole_bank:
-            await store.erase_bank("secret")
-        else:
-            memory = next(m for m in await store.memories("secret") if SECRET in m.text)
-            await store.forget("secret", memory.id, START)
-        assert traces(path, SECRET.encode(), vector) == []  # while the store is open
-        after = [await store.dump(bank) for bank in ("a", "b", "c")]
-        assert all(map(same, before, after))
-        assert len(await store.search("a", "Who met Ben?", EMBEDDER)) == 14
-        if not whole_bank:
-            assert len(await store.memories("secret")) == 21
-            assert not any(SECRET in str(entry) for entry in await store.log("secret"))
-    assert traces(path, SECRET.encode(), vector) == []
-    assert sound(path)
-
-
-async def uninterrupted_bank(store: SqliteStore, bank: str) -> None:
-    await store.open_bank(bank, EMBEDDER, START)
-    for number in range(28):
-        await put(store, bank, step(number))
-
-
-async def test_forgetting_while_another_process_reads_says_that_it_is_not_finished(tmp_path: Path) -> None:
-    path = tmp_path / "m.db"
-    async with await SqliteStore.open(path, patience=0.1) as store:
-        vector = await keep_secret(store, "b")
-        with closing(sqlite3.connect(path, isolation_level=None)) as reader:
-            reader.execute("BEGIN")
-            reader.execute("SELECT count(*) FROM memory").fetchall()
-            memory = next(m for m in await store.memories("b") if SECRET in m.text)
-            with pytest.raises(StoreUnavailableError, match="open the store again"):
-                await store.forget("b", memory.id, START)
-            assert not any(SECRET in m.text for m in await store.memories("b"))
-            reader.execute("COMMIT")
-    async with await SqliteStore.open(path):
-        assert traces(path, SECRET.encode(), vector) == []
-
-
-async def test_an_erasure_that_a_crash_cut_short_is_finished_at_the_next_opening(tmp_path: Path) -> None:
-    path = tmp_path / "m.db"
-    async with await SqliteStore.open(path) as store:
-        vector = await keep_secret(store, "b")
-        memory = next(m for m in await store.memories("b") if SECRET in m.text)
-    with start(path, "forget-and-die", memory.id) as worker:
-        assert worker.wait(timeout=60) == -9
-    assert traces(path, SECRET.encode(), vector)
-    async with await SqliteStore.open(path) as store:
-        assert traces(path, SECRET.encode(), vector) == []
-        assert [entry.key for entry in await store.log("b")][-1] == f"forget:{memory.id}"
 
 
 async def test_a_copy_of_the_files_of_a_running_store_opens(tmp_path: Path) -> None:
