@@ -1,6 +1,8 @@
 # Two commands: `make demo` shows it work, `make test` proves it. Both install what they need into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
+# What `make test` installs. Without "embed" (PyTorch) the tests of sentence-transformers models are skipped.
+TEST_EXTRAS ?= dev,embed
 BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
@@ -12,7 +14,7 @@ demo: venv
 	@$(BIN)/memory-r1 demo
 
 test: venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(TEST_EXTRAS)]'
 	@$(MAKE) --no-print-directory lint types
 	$(BIN)/python -m pytest $(ARGS)
 

@@ -75,6 +75,8 @@ def plan(bank: Bank, write: Write, memories: Mapping[str, Memory], turns: Mappin
             f"bank {bank.id!r} is at revision {bank.revision}, not at {write.expected}: read it again and decide again",
             bank=bank.id, revision=bank.revision, expected=write.expected,
         )  # fmt: skip
+    if not write.key or write.key.startswith("forget:"):
+        raise InputError(f"key={write.key!r} can't name a write: it must not be empty, and forgetting keeps 'forget:'")
     fresh = _fresh_turns(write.turns, turns)
     known = {**turns, **{turn.id: turn for turn in fresh}}
     number = bank.revision + 1

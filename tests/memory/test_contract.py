@@ -153,6 +153,13 @@ async def test_a_key_applies_once(store):
     assert (await store.bank(bank)).revision == 1
 
 
+@pytest.mark.parametrize("key", ["", "forget:m1"])
+async def test_a_reserved_key_is_refused(store, key):
+    bank = await a_bank(store)
+    with pytest.raises(InputError, match="can't name a write"):
+        await put(store, bank, 1, key=key)
+
+
 async def test_a_stale_revision_is_refused_and_nothing_written(store):
     bank = await a_bank(store)
     await put(store, bank, 1, add("Ann has a dog", 1), expected=0)
