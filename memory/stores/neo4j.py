@@ -10,6 +10,7 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 import numpy as np
+
 from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import InputError, UnknownBankError, UnknownMemoryError
@@ -77,6 +78,11 @@ class Neo4jStore(Store):
             await connection.close()
             raise
         return cls(connection, large)
+
+    @property
+    def server(self) -> str:
+        """What answers, as "Neo4j 5.26"."""
+        return "Neo4j " + ".".join(map(str, self._connection.version))
 
     async def create(self, bank: str, embedder: str, dim: int, created: datetime) -> Bank:
         if rows := await self._connection.read(lambda run: run(cypher.READ_BANK, bank=bank)):
