@@ -31,8 +31,9 @@ class Server:
         self.version, self.uri, self.auth = version, uri, (user, password)
 
     def query(self, text, **parameters):
-        """The rows of one statement."""
-        with neo4j.GraphDatabase.driver(self.uri, auth=self.auth, notifications_min_severity="OFF") as driver:
+        """The rows of one statement, at the first try."""
+        options = {"notifications_min_severity": "OFF", "max_transaction_retry_time": 0}
+        with neo4j.GraphDatabase.driver(self.uri, auth=self.auth, **options) as driver:
             return driver.execute_query(text, parameters, database_="neo4j").records
 
     def wipe(self):
@@ -61,7 +62,7 @@ class OwnServer(Server):
         super().__init__(version, f"bolt://127.0.0.1:{self.port}")
 
     def start(self):
-        """Start it and wait until it answers a query."""
+        """Start it. It answers a little later: `wait` for it."""
         env = {**os.environ, "JAVA": self.java, "NEO4J_EXTRA": str(self.settings), "NEO4J_PASSWORD": PASSWORD}
         env.setdefault("NEO4J_HEAP", "512m")
         with (self.home / "console.log").open("ab") as log:

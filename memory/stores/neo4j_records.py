@@ -11,12 +11,13 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memory_r1.memory.analysis import analyze, index_text
 from memory_r1.memory.codec import dump_revision, load_revision
 from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.memory.index import IndexRow
 from memory_r1.memory.types import Bank, Memory, Revision, Turn
-from numpy.typing import NDArray
 
 _MEMORY = re.compile(r"m[1-9][0-9]{0,17}")
 

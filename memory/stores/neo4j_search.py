@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+
 from memory_r1.memory.index import pool
 from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.stores import neo4j_queries as cypher
@@ -43,7 +44,7 @@ class Searcher:
             rows = await listed(self.run, cypher.WHOLE, **self._parameters())
         else:
             near, matching = await self._nearest(), await self._matching()
-            best = [*near[: BEST], *matching[: BEST]]
+            best = [*near[:BEST], *matching[:BEST]]
             found = list(dict.fromkeys([*near, *matching]))
             rows = await listed(self.run, cypher.POOL, best=best, found=found, **self._parameters())
         return _candidates(rows, self.query, self.held.bank.live)
