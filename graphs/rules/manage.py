@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory_r1.graphs.rules.lexis import light_roots, root
-from memory_r1.graphs.rules.passage import split
+from memory_r1.graphs.rules.passage import EARLIER, split
 from memory_r1.graphs.rules.text import words
 from memory_r1.memory.types import Add, Delete, Fact, Hit, Memory, Noop, Operation, Update
 
 SAME = 0.85
 """Words in common over words in all, from which two facts are one."""
 ABOUT = 0.5
-"""Share of a memory's words in a fact, from which the fact may correct it."""
+"""Share of a memory's words in a fact, from which the fact may correct it. A name and another word in common do too."""
 RETRACTS = 0.6
 """Share of a memory's words in a fact, from which the fact may retract it."""
 
@@ -37,7 +37,6 @@ _RETRACTION = re.compile(
 )
 _CUE_WORDS = "actually longer anymore more moved changed switched renamed instead wrong meant correction rather now"
 _NUMBER = re.compile(r"\d+")
-_EARLIER = " Before: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,10 @@ def _decide(fact: Fact, saying: _Saying, known: Sequence[tuple[Memory, _Saying]]
         if not cue.search(saying.body):
             continue
         near = max(known, key=lambda pair: saying.covers(pair[1]), default=None)
-        if near is None or saying.covers(near[1]) < least:
+        if near is None:
+            continue
+        named = cue is _CORRECTION and _names_of(fact) & _names_of(near[0]) and len(saying.roots & near[1].roots) > 1
+        if saying.covers(near[1]) < least and not named:
             continue
         if cue is _RETRACTION:
             return Delete((near[0].id,), fact.turns)
@@ -115,9 +117,13 @@ def _decide(fact: Fact, saying: _Saying, known: Sequence[tuple[Memory, _Saying]]
     return Add(fact.text, fact.speaker, fact.turns, fact.when, fact.entities)
 
 
+def _names_of(told: Fact | Memory) -> set[str]:
+    return set(told.entities) - {told.speaker}
+
+
 def _replace(fact: Fact, old: Memory) -> Update:
     """The fact in place of a memory, which it keeps at its end as what held before."""
-    text = f"{fact.text}{_EARLIER}{_now(old)}"
+    text = f"{fact.text}{EARLIER}{_now(old)}"
     entities = tuple(dict.fromkeys((*fact.entities, *old.entities)))
     return Update((old.id,), text, fact.speaker, fact.turns, fact.when or old.when, entities)
 
@@ -129,7 +135,7 @@ def _body(text: str) -> str:
 
 def _now(memory: Memory) -> str:
     """What a memory says to hold now."""
-    return split(memory)[2].partition(_EARLIER)[0]
+    return split(memory)[2].partition(EARLIER)[0]
 
 
 def _cues() -> frozenset[str]:

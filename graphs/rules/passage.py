@@ -18,6 +18,10 @@ _PHOTO = re.compile(r"^(?P<who>.{1,40}?) shared a photo of (?P<body>.*)$", re.DO
 _WORD = re.compile(r"[^\W_]+(?:[-'’&+./:][^\W_]+)*\+?|\$\d[\d,.]*")
 _QUOTED = re.compile(r'["“][^"“”]+["”]')
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+EARLIER = " Before: "
+"""Parts what holds now from what held before, in a memory that a correction made."""
+_PAST = re.compile(r"\b(?:did|was|were|used to|before|previous(?:ly)?|former(?:ly)?|had)\b", re.IGNORECASE)
+_GIVEN_UP = re.compile(r"\b(?:no longer|not|\w+n['’]t)\b[^,.;!?]*(?=[,;])", re.IGNORECASE)
 _READ = 400
 """Words of a memory that are read, at most."""
 _STOP = re.compile(r"[.!?]")
@@ -97,11 +101,27 @@ def split(memory: Memory) -> tuple[str, str, str, bool]:
 
 
 def passage(hit: Hit, best: float, asked: Asked, rarity: Rarity) -> Passage:
-    """Take a hit apart. `best`: the highest score of the search."""
+    """Take a hit apart. `best`: the highest score of the search.
+
+    What a correction gave up is read only if the question is about the past, or about nothing that it says.
+    """
     _, before, body, photo = split(hit.memory)
     reply = rarity.share(asked, {root(word) for word in words(before)}) if before else 0.0
+    if EARLIER in body and not _PAST.search(asked.text):
+        body = _standing(body, asked)
     score = hit.score / best if best > 0 else 1.0
     return Passage(hit.memory, score, body, tuple(_words(body, asked, _dates(hit.memory, body))), photo, reply)
+
+
+def _standing(body: str, asked: Asked) -> str:
+    """What a corrected memory says to hold now, without what it denies; what it said before, if that has more of
+    the question.
+    """
+    now, _, before = body.partition(EARLIER)
+    mine, theirs = ({root(word) for word in words(part)} & asked.roots for part in (now, before))
+    if theirs - mine:
+        return before
+    return _GIVEN_UP.sub(lambda match: " " * len(match.group()), now)
 
 
 def _dates(memory: Memory, body: str) -> list[tuple[int, int]]:

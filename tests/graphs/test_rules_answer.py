@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.graphs.rules import RulesAnswerer
 from memory_r1.graphs.rules.answer import UNKNOWN, answer, retell
 from memory_r1.graphs.rules.facts import extract
@@ -96,6 +97,15 @@ def test_any_question_over_any_memory_is_answered(question: str, said: list[str]
     memories = [Memory(f"m{n}", text, "Ana", ("D1:1",), "1", 1, TIME, 1) for n, text in enumerate(said)]
     found = answer(question, [Hit(memory, 1.0) for memory in memories])
     assert set(found.selected) <= {memory.id for memory in memories}
+
+
+def test_of_a_corrected_memory_what_holds_now_is_told() -> None:
+    text = "Ana: I no longer live in Porto, we moved to Braga in February 2023. Before: I live in Porto with my wife Rui."
+    known = [Hit(Memory("m2", text, "Ana", ("D1:1",), "1", 1, TIME, 1, "2023-02"), 1.0)]
+    now = answer("Where does Ana live?", known).text
+    assert "Braga" in now
+    assert "Porto" not in now
+    assert "Rui" in answer("Who is the wife of Ana?", known).text
 
 
 def test_several_things_are_a_list_and_one_thing_is_one_span() -> None:

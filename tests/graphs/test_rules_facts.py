@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.graphs.rules import RulesExtractor
 from memory_r1.graphs.rules.facts import extract
 from memory_r1.memory.types import WHEN, Turn

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import pytest
+
 from memory_r1.graphs.rules import RulesManager
 from memory_r1.graphs.rules.manage import decide
 from memory_r1.memory.types import Add, Delete, Fact, Hit, Memory, Noop, Operation, Update
@@ -85,6 +86,15 @@ def test_a_retraction_deletes_what_it_names(text: str) -> None:
 )
 def test_a_cue_without_its_object_touches_nothing(text: str) -> None:
     assert isinstance(one(text, hit("Ana: I own a boat."), hit("Ana: My brother teaches maths.", "m2")), Add)
+
+
+def test_a_correction_finds_a_longer_memory_by_the_name_in_it() -> None:
+    text = "Ana: I'm a nurse and I live in Porto with Rui and two cats."
+    old = Memory("m1", text, "Ana", ("D1:1",), "1", 1, TIME, 1, "", ("Ana", "Porto", "Rui"))
+    fact = Fact("Ana: I no longer live in Porto.", "Ana", ("D2:1",), "", ("Ana", "Porto"))
+    (operation,) = decide([fact], [[Hit(old, 1.0)]])
+    assert isinstance(operation, Update)
+    assert operation.text.endswith("Before: I'm a nurse and I live in Porto with Rui and two cats.")
 
 
 def test_nobody_corrects_another() -> None:
