@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import Timeout
+
 from memory_r1.memory.errors import CorruptStoreError, MemoryR1Error, StoreUnavailableError
 
 APPLICATION = 0x4D523101
@@ -84,10 +85,11 @@ def prepared(db: sqlite3.Connection, path: Path) -> bool:
 
     Raises CorruptStoreError for a file of another application or of another version.
     """
+    tables = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]  # first: who sees tables sees the mark too
     application = db.execute("PRAGMA application_id").fetchone()[0]
     if application == APPLICATION:
         return True
-    if application or db.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+    if application or tables:
         raise CorruptStoreError(
             f"{str(path)!r} is an SQLite file, but not a Memory-R1 store of this version: choose another --store"
         )
