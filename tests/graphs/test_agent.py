@@ -8,9 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from graph_fakes import Says, bank, roles, said
+from graph_fakes import Says, Scripted, bank, facts, operations, roles, said
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
+
 from memory_r1.graphs import Context, build_agent
 from memory_r1.graphs.agent import asks
 from memory_r1.graphs.examples.diary import build_diary
@@ -201,6 +202,17 @@ def test_a_thread_keeps_its_messages_and_nothing_else_adds_up(caplog: pytest.Log
             out = chat.invoke({"messages": [("user", text)]}, config)
     assert len(out["messages"]) == 4 and len(out["failures"]) == 1
     assert "unregistered" not in caplog.text.lower()
+
+
+def test_a_thread_counts_the_costs_of_each_message_alone():
+    models = {
+        "extractor": Scripted(script=[facts("Ann has a dog.")]),
+        "manager": Scripted(script=[operations((0, "ADD", [], ""))]),
+    }
+    chat = build_agent(InMemoryStore(), models=models).agent.copy(update={"checkpointer": InMemorySaver()})
+    config = {"configurable": {"bank": "ann", "thread_id": "t"}}
+    calls = [chat.invoke({"messages": [("user", text)]}, config)["usage"]["calls"] for text in ("My dog!", "My dog!")]
+    assert calls == [2, 1]
 
 
 def test_a_thread_of_turns_starts_each_turn_afresh(caplog: pytest.LogCaptureFixture):
