@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memory_r1.graphs.build import Agent, build_agent
 from memory_r1.graphs.rules.features import Features, echoes, features
 from memory_r1.graphs.rules.kinds import RULES
@@ -30,7 +32,6 @@ from memory_r1.graphs.rules.text import words
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.rl.metrics import mem0
 from memory_r1.rl.tasks.locomo import TRAIN, VALIDATION, Conversation, Question, load_locomo
-from numpy.typing import NDArray
 
 L2 = 3.0
 MADE = 0.4

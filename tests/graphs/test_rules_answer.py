@@ -100,7 +100,9 @@ def test_any_question_over_any_memory_is_answered(question: str, said: list[str]
 
 
 def test_of_a_corrected_memory_what_holds_now_is_told() -> None:
-    text = "Ana: I no longer live in Porto, we moved to Braga in February 2023. Before: I live in Porto with my wife Rui."
+    text = (
+        "Ana: I no longer live in Porto, we moved to Braga in February 2023. Before: I live in Porto with my wife Rui."
+    )
     known = [Hit(Memory("m2", text, "Ana", ("D1:1",), "1", 1, TIME, 1, "2023-02"), 1.0)]
     now = answer("Where does Ana live?", known).text
     assert "Braga" in now

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.memory.dates import find_dates, resolve
 from memory_r1.memory.days import say
 from memory_r1.memory.types import WHEN

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.memory.errors import InputError
 from memory_r1.rl.metrics import locomo, mem0
 
