@@ -14,7 +14,7 @@ from memory_r1.memory.stores.neo4j_connection import Run, listed
 from memory_r1.memory.stores.neo4j_records import Held, read_index
 from memory_r1.memory.stores.neo4j_schema import FILTERED, TERMS, vector_index
 
-WHOLE = 400
+WHOLE = 1_000
 """Live memories up to which every one is a candidate, as in the other stores."""
 POOL = 200
 """Memories that the pool takes by meaning, and as many by words."""

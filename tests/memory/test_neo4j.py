@@ -187,12 +187,12 @@ async def test_the_vector_index_finds_what_the_exact_search_finds(server, store)
 
 
 async def test_a_pool_brings_the_neighbours_and_exact_cosines(server, store):
-    dump = made_dump("large", 1_000)
+    dump = made_dump("large", 1_100)
     await store.load(dump)
     found = await store.candidates("large", Query.of("word13", dump.vectors[720]))
-    assert 200 <= len(found) < 1_000
+    assert 200 <= len(found) < 1_100
     at = {int(id[1:]) - 1: dense for id, dense in zip(found.ids, found.dense, strict=True)}
-    assert {718, 719, 720, 721, 722} <= set(at) and {n for n in range(1_000) if (n + 1) % 97 == 13} <= set(at)
+    assert {718, 719, 720, 721, 722} <= set(at) and {n for n in range(1_100) if (n + 1) % 97 == 13} <= set(at)
     assert np.allclose([at[n] for n in at], dump.vectors[list(at)] @ dump.vectors[720], atol=1e-4)
 
 
