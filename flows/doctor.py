@@ -121,7 +121,12 @@ async def _model(topic: str, name: str, settings: Settings) -> Check:
         from memory_r1.graphs import ModelOptions, load_model
 
         model = load_model(name, ModelOptions(max_tokens=16, api_key=settings.api_key.get_secret_value()))
-        reply = await asyncio.wait_for(model.ainvoke("Reply with the word ready."), PATIENCE)
+        client = getattr(model, "http_async_client", None)
+        try:
+            reply = await asyncio.wait_for(model.ainvoke("Reply with the word ready."), PATIENCE)
+        finally:
+            if client is not None:
+                await client.aclose()
         return f"replies {str(reply.content).strip()[:40]!r}"
 
     return await _tried(topic, redacted(name), look)

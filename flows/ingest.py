@@ -44,14 +44,14 @@ class Summary:
         self.prompt_chars += result.usage.prompt_chars
 
 
-OnTurn = Callable[[Turn, Summary], None]
+OnTurn = Callable[[Summary], None]
 
 
 async def ingest(agent: Agent, bank: str, turns: Sequence[Turn], on_turn: OnTurn | None = None) -> Summary:
     """Put the turns into the bank, which is made if need be, and return what happened.
 
     Turns that are stored already cost one look-up for all and no model call, so a second run resumes the first one's
-    work, and the bank is the same as after a run in one go. `on_turn` is called after each turn that is read.
+    work, and the bank is the same as after a run in one go. `on_turn` is called before the first turn and after each.
     Raises InputError, before anything is written, when a turn is stored with other content; and what the graph
     raises, with all turns before that one stored.
     """
@@ -62,10 +62,11 @@ async def ingest(agent: Agent, bank: str, turns: Sequence[Turn], on_turn: OnTurn
     known = {turn.id: turn for turn in await agent.store.turns(bank)} if state.turns else {}
     fresh = _fresh(turns, known, bank)
     summary.known = len(turns) - len(fresh)
+    report = on_turn or (lambda _: None)
+    report(summary)
     for turn in fresh:
         summary.count(await agent.learn(turn, bank))
-        if on_turn is not None:
-            on_turn(turn, summary)
+        report(summary)
     return summary
 
 

@@ -10,10 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
+
 from memory_r1.memory.apply import MAX_TURN
 from memory_r1.memory.errors import FileFormatError, InputError
 from memory_r1.memory.types import Turn
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memory_r1.memory.errors import SettingsError
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from memory_r1.memory.errors import SettingsError
 
 if TYPE_CHECKING:
     from memory_r1.memory.embedders import Embedder

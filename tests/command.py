@@ -12,8 +12,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from memory_r1.flows.cli import app
 from typer.testing import CliRunner
+
+from memory_r1.flows.cli import app
 
 TALK = [
     {"speaker": "Anna", "text": "I moved to Oslo with my cat Pablo.", "time": "2024-05-01T10:00"},
@@ -55,14 +56,16 @@ def ids(store: str, bank: str = "anna") -> list[str]:
     return [memory["id"] for memory in read("memories", "--store", store, "--bank", bank)]
 
 
-def start(*args: object, before: str = "", shell: str = "", env: dict[str, str] | None = None) -> Child:
+def start(
+    *args: object, before: str = "", shell: str = "", env: Mapping[str, str] | None = None, **streams: Any
+) -> Child:
     """Start the command as a process: Python code `before` runs in it first, `shell` in a shell around it."""
     words = [sys.executable, "-c", f"{before}\n{CODE}", *map(str, args)]
     if shell:
         words = ["sh", "-c", f'{shell}; exec "$@"', "sh", *words]
     child_env = {**CLEAN, "OPENBLAS_NUM_THREADS": "1", **(env or {})}
-    pipe = subprocess.PIPE
-    return subprocess.Popen(words, env=child_env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+    return subprocess.Popen(words, env=child_env, text=True, **pipes)
 
 
 def process(*args: object, **options: Any) -> tuple[int, str, str]:

@@ -8,8 +8,9 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from memory_r1.memory.errors import MemoryR1Error
 from typer.core import TyperGroup
+
+from memory_r1.memory.errors import MemoryR1Error
 
 from . import bank, bench, conversation, demo, files, inspect, questions
 from .shared import Options, fail

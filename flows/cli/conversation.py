@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
 from memory_r1.memory.errors import InputError, MemoryR1Error
 
 from .shared import BankOption, Session, console, counted, options, run, show, show_json
 
 if TYPE_CHECKING:
     from memory_r1.flows.ingest import OnTurn, Summary
-    from memory_r1.memory.types import Turn
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="LoCoMo's JSON, or JSON lines.")]
 SampleOption = Annotated[
@@ -76,7 +77,7 @@ def _progress(total: int) -> Iterator[OnTurn]:
     with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
         task = bar.add_task("", total=total, operations="")
 
-        def step(_: Turn, summary: Summary) -> None:
+        def step(summary: Summary) -> None:
             last[:] = [summary]
             bar.update(task, completed=summary.done, operations=counted(summary.operations))
 
@@ -110,7 +111,7 @@ def chat(ctx: typer.Context, bank: BankOption, speaker: SpeakerOption = "User") 
     async def work(session: Session) -> None:
         agent = await session.agent(bank)
         config: Any = {"configurable": {"bank": bank, "speaker": speaker, "session": _session()}}
-        while said := await asyncio.to_thread(_prompt, speaker):
+        while said := _prompt(speaker):
             message = {"role": "user", "content": said}
             result: Mapping[str, Any] = await agent.agent.ainvoke({"messages": [message]}, config)
             show(result["messages"][-1].text)
@@ -125,7 +126,11 @@ def _session() -> str:
 
 
 def _prompt(speaker: str) -> str:
+    """What the user types next; "" at the end. Ctrl-C is an ordinary KeyboardInterrupt meanwhile, not asyncio's."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return input(f"{speaker}: " if sys.stdin.isatty() else "").strip()
     except EOFError:
         return ""
+    finally:
+        signal.signal(signal.SIGINT, before)

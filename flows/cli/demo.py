@@ -14,11 +14,12 @@ import typer
 from .shared import Options, Session, clean, console, counted, options, plain, session, show_grid, show_json
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from memory_r1.flows.ingest import Summary
     from memory_r1.flows.readers import Asked
     from memory_r1.graphs import Agent, Answered, Remembered
     from memory_r1.memory.types import Memory, Operation, Turn
-    from rich.console import Console
 
 BANK = "demo"
 COLOURS = {"add": "green", "update": "yellow", "delete": "red", "noop": "bright_black"}

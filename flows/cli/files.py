@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from memory_r1.memory.errors import InputError
 
 from .shared import BankOption, Session, options, run, show, show_json

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
 from memory_r1.memory.errors import InputError
 
 from .shared import BankOption, Session, clean, day, options, plain, run, show, show_json, show_table

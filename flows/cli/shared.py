@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
 from memory_r1.memory.errors import (
     InputError,
     MemoryR1Error,
@@ -25,12 +26,13 @@ from memory_r1.memory.errors import (
 )
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from memory_r1.flows.settings import Settings
     from memory_r1.graphs import Agent
     from memory_r1.memory.embedders import Embedder
     from memory_r1.memory.store import Store
-    from rich.console import Console
-    from rich.table import Table
 
 EXIT_CODES: Mapping[type[MemoryR1Error], int] = {
     InputError: 2,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -11,7 +14,8 @@ import time
 from pathlib import Path
 
 import pytest
-from command import UNPRIVILEGED, long_talk, process, run, start
+from command import UNPRIVILEGED, long_talk, process, read, run, start
+from model_server import ModelServer
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="limits and rights are taken by Linux calls")
 
@@ -120,8 +124,8 @@ def test_a_read_only_store_is_reported_and_stays_as_it_was(tmp_path: Path, locke
     for path, mode in changed.items():
         path.chmod(mode)
     assert (status, out) == (4, "")
-    assert err.startswith(f"error: the store '{place.path}'")
-    assert err.count("\n") == 1
+    assert err.splitlines()[-1].startswith(f"error: the store '{place.path}'")
+    assert "Traceback" not in err
     assert place.content() == before
 
 
@@ -159,3 +163,60 @@ def test_two_processes_may_read_one_conversation_in_at_once(tmp_path: Path):
     ends = [child.communicate(timeout=120) for child in children]
     assert [child.returncode for child in children] == [0, 0], ends
     assert place.content() == whole(tmp_path, 3)
+
+
+def test_a_model_that_is_down_leaves_what_was_stored_and_says_how_to_go_on(tmp_path: Path):
+    place = Place(tmp_path, 1)
+    assert run(*place.words, "--limit", 4).exit_code == 0
+    before = place.content()
+    status, out, err = process(*place.words, "--model", "openai:tiny@http://127.0.0.1:9/v1")
+    assert (status, out) == (4, "")
+    stopped, error = err.splitlines()
+    assert stopped == "Stopped: 4 of 25 turns are stored; the same command goes on there."
+    assert error.startswith("error: ")
+    assert place.content() == before
+
+
+def test_a_model_behind_a_url_is_asked_and_counted(tmp_path: Path):
+    place = Place(tmp_path, 1)
+    with ModelServer(['{"facts": []}']) as server:
+        model = ("--model", f"openai:tiny@{server.url}")
+        found = read(*place.words, "--limit", 3, *model)
+        assert (found["turns"], found["calls"], found["operations"]) == (3, 3, {})
+        assert read(*place.words, "--limit", 3, *model)["calls"] == 0
+        checks = read("doctor", *place.words[-2:], *model)
+        assert next(check for check in checks if check["topic"] == "model")["found"].startswith("replies ")
+
+
+@linux
+def test_on_a_terminal_there_is_a_bar_with_the_time_left(tmp_path: Path):
+    place = Place(tmp_path, 2)
+    mine, theirs = os.openpty()
+    child = start(*place.words, stderr=theirs, env={"TERM": "xterm", "COLUMNS": "100"})
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while data := os.read(mine, 4096):
+            seen += data
+    os.close(mine)
+    out, _ = child.communicate(timeout=60)
+    assert (child.returncode, out.splitlines()[0]) == (0, "Bank b: 50 turns read.")
+    assert "━" in seen.decode()
+    assert re.search(rb"turns.*/50.*\d:\d\d:\d\d", seen)
+
+
+@linux
+def test_ctrl_c_ends_a_chat_at_once(tmp_path: Path):
+    mine, theirs = os.openpty()
+    child = start(
+        "chat", "--bank", "eva", "--store", f"sqlite:///{tmp_path / 'm.db'}", stdin=theirs, env={"TERM": "xterm"}
+    )
+    os.close(theirs)
+    assert child.stdout is not None
+    assert child.stdout.read(6) == "User: "
+    time.sleep(0.5)  # until it waits for input
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=60)
+    os.close(mine)
+    assert child.returncode == 130
+    assert "Traceback" not in err
