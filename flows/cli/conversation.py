@@ -132,5 +132,8 @@ def _prompt(speaker: str) -> str:
         return input(f"{speaker}: " if sys.stdin.isatty() else "").strip()
     except EOFError:
         return ""
+    except KeyboardInterrupt:
+        typer.echo(err=True)
+        raise
     finally:
         signal.signal(signal.SIGINT, before)

@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import DATA
+
 from memory_r1.flows.ingest import ingest
 from memory_r1.graphs import build_agent
 from memory_r1.memory.stores.memory import InMemoryStore

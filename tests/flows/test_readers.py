@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+
 from memory_r1.flows.readers import Asked, read_conversation, read_questions
 from memory_r1.memory.errors import FileFormatError, InputError
 from memory_r1.memory.types import Turn
