@@ -108,7 +108,7 @@ def _any_provider(name: str, common: dict[str, Any]) -> BaseChatModel:
     try:
         from langchain.chat_models import init_chat_model  # pyright: ignore
     except ImportError:
-        raise MissingExtraError(f"model {name!r} needs LangChain's init_chat_model: pip install langchain") from None
+        raise MissingExtraError.of("openai", "langchain, which makes the model that you named,") from None
     try:
         return cast(BaseChatModel, init_chat_model(name, **common))
     except ImportError as error:

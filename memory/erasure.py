@@ -68,7 +68,7 @@ def _redacted(op: Operation, created: str, ids: AbstractSet[str], bare: Abstract
         return op
     if isinstance(op, Noop):
         return replace(op, text="", reason=FORGOTTEN) if _repeats(op, ids) or bare & set(op.turns) else op
-    return replace(op, text="", when="", entities=()) if created in ids else op
+    return replace(op, text="", speaker="", when="", entities=()) if created in ids else op
 
 
 def _repeats(op: Operation, ids: AbstractSet[str]) -> bool:

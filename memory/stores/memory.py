@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -44,6 +45,11 @@ class _Table(Generic[V]):
         for key, value in self.top.items():
             if key not in self.base:
                 yield value
+
+    def newest(self) -> Iterator[V]:
+        """The values, those put last first (a replaced value keeps its place until the next freeze)."""
+        yield from reversed(self.top.values())
+        yield from reversed(self.base.values())
 
     def freeze(self) -> dict[str, V]:
         """All entries as a dict that must not be changed; the table stands on it from now on."""
@@ -164,7 +170,8 @@ class InMemoryStore(Store):
         return [turn for turn in held.turns.values() if turn.id in wanted]
 
     async def log(self, bank: str, since: int = 0) -> list[Revision]:
-        return [entry for entry in self._read(bank).keys.values() if entry.number > since]
+        newest = takewhile(lambda entry: entry.number > since, self._read(bank).keys.newest())
+        return list(reversed(list(newest)))
 
     async def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
         held = self._read(bank)
