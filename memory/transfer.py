@@ -16,10 +16,11 @@ from functools import cache
 from typing import Any, cast
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
 from memory_r1.memory.errors import FileFormatError, InputError
 from memory_r1.memory.store import BANK_ID, Dump, Vectors
 from memory_r1.memory.types import Bank, Memory, Revision, Turn
-from pydantic import TypeAdapter, ValidationError
 
 FORMAT = "memory-r1 bank 1"
 """The first line's `format`: the name and the version of this file format."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.embedders import Embedder, Vectors
 from memory_r1.memory.store import Dump, Store

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.errors import ConflictError, FileFormatError, InputError
 from memory_r1.memory.store import Dump, Store
