@@ -32,6 +32,13 @@ _NAME = re.compile(r"[A-Z][\w'’&+-]*(?:(?: (?:of|the|and|de|&))? [A-Z][\w'’&
 _OPENING = re.compile(r"(?P<word>[\w'’]+)")
 _CALL = re.compile(r" (?!I\b)[A-Z]\w+(?= *[,!.]|$)")
 _CLOSING = re.compile(r",? (?P<word>\w+)(?P<end>[.!?]*)$")
+_FIRST_PERSON = re.compile(r"\b(?:i|me|my|mine|myself|we|us|our|ours|ourselves)\b", re.IGNORECASE)
+_YOU = re.compile(r"\b(?:you|your|yours|yourself|yourselves)\b", re.IGNORECASE)
+_CHEER = re.compile(
+    r"(?:that|this|these|those|it|they|such|what|so|sounds?|looks?|good|great|cool|nice|glad|happy|thanks?|congrats|no"
+    r"|keep|do|don|let|can|enjoy|appreciate|excited|oh|poor|best|all the best|take care)\b",
+    re.IGNORECASE,
+)
 _SEPARATORS = " ,.!-–—:;"
 _LONGEST = 320
 
@@ -60,7 +67,8 @@ def extract(turn: Turn, context: Sequence[Turn] = ()) -> list[Fact]:
             texts[-1] += " " + plain
         else:
             texts.append(plain)
-    facts = [_fact(turn, text, asked if at == 0 else "") for at, text in enumerate(texts)]
+    made = [_fact(turn, text, asked if at == 0 else "") for at, text in enumerate(texts)]
+    facts = [fact for at, fact in enumerate(made) if (asked and at == 0) or not _cheers(texts[at], fact)]
     if turn.caption.strip():
         facts.append(_caption(turn))
     return facts
@@ -105,6 +113,15 @@ def _tells(sentence: str, names: set[str], reply: bool) -> bool:
     if content:
         return True
     return reply and any(word.lower() not in INTERJECTIONS | FUNCTION_WORDS for word in words(sentence))
+
+
+def _cheers(text: str, fact: Fact) -> bool:
+    """Whether a statement only encourages, praises or greets: short, about "you" or "that", and about nobody,
+    no day and no number that a later question could ask for."""
+    if fact.when or len(fact.entities) > 1 or any(c.isdigit() for c in text) or _FIRST_PERSON.search(text):
+        return False
+    count = len(text.split())
+    return count <= 2 or (count <= 6 and bool(_CHEER.match(text))) or (count <= 7 and bool(_YOU.search(text)))
 
 
 def _fact(turn: Turn, text: str, asked: str) -> Fact:

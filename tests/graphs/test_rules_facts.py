@@ -92,3 +92,18 @@ def test_any_turn_gives_sound_facts(text: str, caption: str) -> None:
 def test_long_input_is_read_in_time() -> None:
     assert len(extract(said("I painted a small boat. " * 5000))) == 5000
     assert len(extract(said("word " * 100_000))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Bravo!", "You must be proud.", "That's a great goal!", "Keep going and never give up!", "Enjoy the forest!"],
+)
+def test_praise_and_cheer_are_no_facts(text: str) -> None:
+    assert extract(said(text)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["No longer vegetarian since 2019.", "That bakery on Elm Street closed.", "That's my third marathon!"]
+)
+def test_short_statements_that_tell_something_are_kept(text: str) -> None:
+    assert len(extract(said(text))) == 1
