@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from memory_r1.flows.settings import BUILT_IN, Settings, make_embedder
 from memory_r1.memory.errors import MemoryR1Error
+from memory_r1.memory.settings import BUILT_IN, Settings, make_embedder
 from memory_r1.memory.stores.open import open_store, redacted
 
 EXTRAS = {

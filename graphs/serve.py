@@ -1,6 +1,6 @@
 """The graphs for `langgraph dev` (`infra/langgraph.json`), configured by the environment when the server asks for them.
 
-MEMORY_R1_STORE            sqlite:///path | neo4j://… | memory://      (default: memory-r1.db in the working directory)
+MEMORY_R1_STORE            sqlite:///path | neo4j://… | memory://      (default: a file in the user's data folder)
 MEMORY_R1_STORE_PASSWORD   for a Neo4j URL without one
 MEMORY_R1_EMBEDDER         see `memory.embedders.load`                 (default: hashed)
 MEMORY_R1_MODEL            for all roles, see `graphs.models`          (default: rules)
@@ -16,28 +16,7 @@ from weakref import WeakKeyDictionary
 from memory_r1.graphs.build import Agent, Settings, build_agent
 from memory_r1.graphs.models import ModelOptions, load_roles
 from memory_r1.graphs.steps import Graph
-from memory_r1.memory.embedders.load import load_embedder
-from memory_r1.memory.errors import SettingsError
-from memory_r1.memory.stores.open import open_store
-from pydantic import SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-
-class ServeSettings(BaseSettings):
-    """What the environment says."""
-
-    model_config = SettingsConfigDict(env_prefix="MEMORY_R1_", extra="ignore", frozen=True)
-
-    store: str = "sqlite:///memory-r1.db"
-    store_password: SecretStr = SecretStr("")
-    embedder: str = "hashed"
-    embedder_api_key: SecretStr = SecretStr("")
-    model: str = "rules"
-    extractor_model: str = ""
-    manager_model: str = ""
-    answerer_model: str = ""
-    api_key: SecretStr = SecretStr("")
-
+from memory_r1.memory.settings import load_settings, make_embedder, make_store
 
 _AGENTS: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Agent]] = WeakKeyDictionary()
 """One agent per event loop: the server asks for a graph at every run, and connections belong to a loop."""
@@ -68,15 +47,9 @@ async def _agent() -> Agent:
 
 async def open_agent() -> Agent:
     """The agent that the environment describes. Raises SettingsError and what opening its parts raises."""
-    try:
-        said = await asyncio.to_thread(ServeSettings)
-    except ValidationError as error:
-        raise SettingsError(f"the environment is wrong: {error}") from None
+    said = await asyncio.to_thread(load_settings, {})
     options = ModelOptions(api_key=said.api_key.get_secret_value())
-    models = {"default": said.model}
-    for role in ("extractor", "manager", "answerer"):
-        models[role] = getattr(said, f"{role}_model") or said.model
-    roles = await asyncio.to_thread(load_roles, models, options)  # imports client libraries
-    embedder = await asyncio.to_thread(load_embedder, said.embedder, api_key=said.embedder_api_key.get_secret_value())
-    store = await open_store(said.store, password=said.store_password.get_secret_value())
+    roles = await asyncio.to_thread(load_roles, said.models, options)  # imports client libraries
+    embedder = await make_embedder(said)
+    store = await make_store(said)
     return build_agent(store, embedder, roles=roles, settings=Settings(options=options))

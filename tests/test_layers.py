@@ -27,7 +27,7 @@ HOMES = {
     "langchain_core": ["graphs/*"],
     "langchain_openai": ["graphs/*"],
     "openai": ["graphs/*"],
-    "pydantic_settings": ["flows/*", "graphs/serve.py"],
+    "pydantic_settings": ["memory/settings.py"],
     "prefect": ["flows/*"],
     "typer": ["flows/*"],
     "rich": ["flows/*"],

@@ -75,7 +75,7 @@ def recall(ctx: typer.Context, file: LocomoArgument) -> None:
 
 
 async def _recalled(given: Options, conversations: Sequence[Conversation]) -> Table:
-    from memory_r1.flows.settings import make_embedder
+    from memory_r1.memory.settings import make_embedder
     from memory_r1.rl.bench.recall import recall as measure
 
     return await measure(conversations, await make_embedder(given.settings), given.values.get("store") or "memory")
@@ -94,7 +94,7 @@ def answers(ctx: typer.Context, file: LocomoArgument, sample: SampleOption = Non
 
 
 async def _answered(given: Options, conversations: Sequence[Conversation]) -> Table:
-    from memory_r1.flows.settings import make_embedder
+    from memory_r1.memory.settings import make_embedder
     from memory_r1.rl.bench.answers import answers as measure
     from memory_r1.rl.bench.answers import table
 

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from memory_r1.flows.settings import Settings
     from memory_r1.graphs import Agent
     from memory_r1.memory.embedders import Embedder
+    from memory_r1.memory.settings import Settings
     from memory_r1.memory.store import Store
 
 EXIT_CODES: Mapping[type[MemoryR1Error], int] = {
@@ -65,7 +65,7 @@ class Options:
     @cached_property
     def settings(self) -> Settings:
         """The settings in force. Raises SettingsError."""
-        from memory_r1.flows.settings import load_settings
+        from memory_r1.memory.settings import load_settings
 
         return load_settings(self.values)
 
@@ -80,7 +80,7 @@ class Session:
 
     async def embedder(self, bank: str = "") -> Embedder:
         """The embedder of the settings; if they name none, that of the bank, and for a new bank the built-in one."""
-        from memory_r1.flows.settings import make_embedder
+        from memory_r1.memory.settings import make_embedder
 
         stored = ""
         if bank:
@@ -109,20 +109,16 @@ def options(ctx: typer.Context) -> Options:
 async def session(given: Options, make: bool = False) -> AsyncIterator[Session]:
     """The store that the settings name, open. Only with `make` does a missing SQLite file come into being.
 
-    Raises UnknownBankError when there is no such file, and what `open_store` raises.
+    Raises UnknownBankError when there is no such file, and what `make_store` raises.
     """
-    from memory_r1.memory.stores.open import open_store
+    from memory_r1.memory.settings import make_store
 
-    settings = given.settings
-    path = settings.store_path
-    if path is not None and not path.exists():
-        if not make:
-            raise UnknownBankError(f"there is no store {str(path)!r} yet: `memory-r1 ingest` makes it, or give --store")
-        if not settings.store:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = given.settings.store_path
+    if path is not None and not make and not path.exists():
+        raise UnknownBankError(f"there is no store {str(path)!r} yet: `memory-r1 ingest` makes it, or give --store")
     async with AsyncExitStack() as closing:
-        opened = await open_store(settings.store_url, password=settings.store_password.get_secret_value())
-        yield Session(given, await closing.enter_async_context(opened), closing)
+        store = await closing.enter_async_context(await make_store(given.settings))
+        yield Session(given, store, closing)
 
 
 def run(ctx: typer.Context, work: Callable[[Session], Coroutine[Any, Any, T]], make: bool = False) -> T:

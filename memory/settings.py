@@ -1,21 +1,24 @@
-"""Settings: command-line options first, then the environment (`MEMORY_R1_STORE`, …), then the defaults."""
+"""Endpoints and secrets: options first, then the environment (`MEMORY_R1_STORE`, …), then the defaults.
+
+Read when asked for, by the command line and by the agent server alike. Names of models pass through as they are.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_data_path
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from memory_r1.memory.errors import SettingsError
+from memory_r1.memory.errors import SettingsError, StoreUnavailableError
 
 if TYPE_CHECKING:
     from memory_r1.memory.embedders import Embedder
+    from memory_r1.memory.store import Store
 
 ROLES = ("extractor", "manager", "answerer")
 """The three roles of the agent, each with a model of its own if wished."""
@@ -73,20 +76,22 @@ def load_settings(options: Mapping[str, str | None]) -> Settings:
         raise SettingsError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def data_dir() -> Path:
-    """Where this user's programs keep data: `$XDG_DATA_HOME`, `~/.local/share`, or what the system has instead."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "memory-r1"
-
-
 def default_store() -> str:
-    """The store used when none is named: one SQLite file in `data_dir()`."""
-    return f"sqlite:///{data_dir() / 'memory.db'}"
+    """The store used when none is named: one SQLite file in the folder where this user's programs keep data."""
+    return f"sqlite:///{user_data_path('memory-r1', appauthor=False) / 'memory.db'}"
+
+
+async def make_store(settings: Settings) -> Store:
+    """The store that the settings name, open; the folder of the default one is made. Raises as `open_store` does."""
+    from memory_r1.memory.stores.open import open_store
+
+    if not settings.store and settings.store_path is not None:
+        folder = settings.store_path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StoreUnavailableError(f"can't make {str(folder)!r} ({error.strerror}): give --store") from error
+    return await open_store(settings.store_url, password=settings.store_password.get_secret_value())
 
 
 async def make_embedder(settings: Settings, fallback: str = "") -> Embedder:
