@@ -14,6 +14,8 @@ from typing import Protocol, cast
 
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]
 
+from memory_r1.memory.forms import FORMS
+
 MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -27,7 +29,7 @@ STOP_WORDS = frozenset(
     just ll let me more most my myself no nor not now of off on once only or other our ours ourselves out over own
     re s same shall she should shouldn so some such t than that the their theirs them themselves then there these
     they this those through to too under until up upon us ve very was wasn we were weren what when where which while
-    who whom whose why will with won would wouldn you your yours yourself yourselves d m
+    who whom whose why will with would wouldn you your yours yourself yourselves d m
     """.split()
 )
 """English function words, and what an apostrophe leaves of them ("don't" is read as don, t)."""
@@ -36,6 +38,7 @@ LONGEST = 64
 """Longer words are cut, so that every store's tokenizer takes them whole."""
 
 _WORD = re.compile(r"[^\W_]+")
+_WONT = re.compile(r"\bwon['’]t\b")
 _DAY = re.compile(r"(\d{4})(?:-(\d{2}))?")
 
 
@@ -65,16 +68,42 @@ def analyze(text: str) -> tuple[str, ...]:
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`: compatibility forms unified, accents off, lower case, cut at `LONGEST` characters."""
+    """The words of `text`: compatibility forms unified, accents off, lower case, cut at `LONGEST` characters.
+
+    "Won't" is read as "will", so that "won" stays a word.
+    """
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return [word[:LONGEST] for word in _WORD.findall(text.lower())]
+    text = text.lower()
+    if "won" in text:
+        text = _WONT.sub("will", text)
+    return [word[:LONGEST] for word in _WORD.findall(text)]
 
 
 @lru_cache(maxsize=100_000)
 def stem(word: str) -> str:
-    """The stem that stands for the lower-case `word` in every index; "" for a stop word. Leading zeros go: 07 is 7."""
+    """The stem that stands for the lower-case `word` in every index; "" for a stop word. Leading zeros go: 07 is 7.
+
+    Irregular forms, spellings and numbers as words have the stem of their group (`FORMS`): "bought" that of "buy".
+    """
     word = word.lstrip("0") or "0"
     if word in STOP_WORDS:
         return ""
-    return _ENGLISH.stemWord(word) if word.isascii() else word
+    if not word.isascii():
+        return word
+    found = _ENGLISH.stemWord(word)
+    groups = _groups()
+    return groups.get(word) or groups.get(found, found)
+
+
+@lru_cache(maxsize=1)
+def _groups() -> dict[str, str]:
+    """Every form in `FORMS`, and its stem, to the stem of its group; made at first use (a few hundred words)."""
+    found: dict[str, str] = {}
+    for group in FORMS.strip().replace("\n", "|").split("|"):
+        forms = group.split()
+        head = _ENGLISH.stemWord(forms[0])
+        for form in forms:
+            found.setdefault(form, head)
+            found.setdefault(_ENGLISH.stemWord(form), head)
+    return found

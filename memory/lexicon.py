@@ -7,12 +7,13 @@ mention counts for little. The words are general English; LoCoMo's test conversa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from memory_r1.memory.analysis import stem
 from memory_r1.memory.lexicon_life import LIFE
 from memory_r1.memory.lexicon_more import MORE
+from memory_r1.memory.lexicon_names import NAMES
 
 CONCEPT = "0"
 """What a concept's term begins with. No analysed word does but "0" itself: `analyze` drops leading zeros."""
@@ -39,18 +40,38 @@ def concepts(terms: Iterable[str]) -> list[str]:
     return [concept for term in dict.fromkeys(terms) for concept in table.get(term, ())]
 
 
+def stands_for(term: str, concept: str) -> bool:
+    """Whether an index term names the whole concept ("pet" the pets), not one instance of it ("puppy")."""
+    return term in _names().get(concept, ())
+
+
 def is_concept(term: str) -> bool:
     """Whether an index term is a concept, not a word of the text."""
     return term.startswith(CONCEPT) and term != CONCEPT
+
+
+def _lines() -> Iterator[tuple[str, list[str]]]:
+    """Each line of the lexicon: its concept and the stems of its words."""
+    for line in f"{LIFE}{MORE}{NAMES}".replace("\n ", " ").strip().splitlines():
+        name, _, members = line.partition(":")
+        if name:
+            yield CONCEPT + name, [term for word in members.split() if (term := stem(word))]
 
 
 @lru_cache(maxsize=1)
 def _table() -> dict[str, tuple[str, ...]]:
     """Stem to the concepts it belongs to; made at first use (a few thousand stems)."""
     found: dict[str, dict[str, None]] = {}
-    for line in f"{LIFE}{MORE}".replace("\n ", " ").strip().splitlines():
-        name, _, members = line.partition(":")
-        for word in members.split():
-            if term := stem(word):
-                found.setdefault(term, {})[CONCEPT + name] = None
+    for concept, members in _lines():
+        for term in members:
+            found.setdefault(term, {})[concept] = None
     return {term: tuple(names) for term, names in found.items()}
+
+
+@lru_cache(maxsize=1)
+def _names() -> dict[str, tuple[str, ...]]:
+    """Concept to the stems that name it as a whole: its own name, and the first word of its first line."""
+    found: dict[str, tuple[str, ...]] = {}
+    for concept, members in _lines():
+        found.setdefault(concept, (stem(concept[len(CONCEPT) :]), *members[:1]))
+    return found

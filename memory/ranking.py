@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 from memory_r1.memory.analysis import analyze
-from memory_r1.memory.lexicon import DATED, NUMBERED, QUESTION_WORDS, concepts, is_concept
+from memory_r1.memory.lexicon import DATED, NUMBERED, QUESTION_WORDS, concepts, is_concept, stands_for
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -73,22 +73,27 @@ class Candidates:
 class Weights:
     """How much each part of the score counts. Tuned on LoCoMo's conv-26 and conv-30.
 
-    `k1`, `b`: BM25's. `concept`: a match by concept against one by word; `question`: a question word against another.
-    `dense`: the nearest vector against the best lexical score. `speaker`: being said by the one speaker named.
+    `k1`, `b`: BM25's. `concept`: a match by concept against one by word, when the question names the concept;
+    `sibling`: when it names an instance; `both`: what a concept adds to its word; `question`: a question word against
+    another. `dense`: the nearest vector against the best lexical score. `speaker`: being said by the one speaker named.
     `before`, `reply`, `after`: the share of the words of the turn before, of the question before, of the turn after
-    that a memory inherits. `near`, `second`: the share of its neighbours' scores at distance one and two.
-    `asks`: taken off a question. `expected`: given to a memory with a date or a number when the question asks for one.
+    that a memory inherits; `implied`: of their concepts against their words. `near`, `second`: the share of its
+    neighbours' scores at distance one and two. `asks`: taken off a question. `expected`: given to a memory with a date
+    or a number when the question asks for one.
     """
 
     k1: float = 1.0
     b: float = 0.4
     concept: float = 0.8
+    sibling: float = 0.6
+    both: float = 0.3
     question: float = 0.35
     dense: float = 0.1
     speaker: float = 0.45
     before: float = 0.4
     reply: float = 0.8
     after: float = 0.3
+    implied: float = 0.2
     near: float = 0.2
     second: float = 0.2
     asks: float = 0.1
@@ -143,30 +148,43 @@ def _lexical(
 ) -> Floats:
     """The BM25 score of every candidate: (n,) float32, by the document frequencies of its own bank.
 
-    A word's score is the best of its own and its concepts'. Names of speakers are no words unless there is nothing
-    else: half of a conversation says them.
+    A word's score is the better of its own and its concepts', and a part of theirs if both match. Names of speakers
+    are no words unless there is nothing else: half of a conversation says them.
     """
     heads = [at for at, term in enumerate(terms) if not is_concept(term)]
     if not heads:
         return np.zeros(len(candidates), dtype=np.float32)
-    share = np.full(len(terms), weights.concept, dtype=np.float32)
-    share[heads] = 1.0
-    idf = share * np.log1p((candidates.live - candidates.found + 0.5) / (candidates.found + 0.5), dtype=np.float32)
+    spans = list(zip(heads, [*heads[1:], len(terms)], strict=True))
+    idf = np.log1p((candidates.live - candidates.found + 0.5) / (candidates.found + 0.5), dtype=np.float32)
+    idf *= _shares(terms, spans, weights)
     norm = candidates.length * (weights.k1 * weights.b / (float(candidates.length.mean()) or 1.0))
     norm += weights.k1 * (1 - weights.b)
-    scores = candidates.counts.copy()
-    scores[heads] += places.inherited(scores[heads])
+    gained = np.full((len(terms), 1), weights.implied, dtype=np.float32)
+    gained[heads] = 1.0
+    scores = candidates.counts + gained * places.inherited(candidates.counts)
     scores /= scores + norm
     scores *= idf[:, None]
+    for head, end in spans:
+        if end > head + 1:
+            best = scores[head + 1 : end].max(axis=0)
+            np.maximum(scores[head] + np.float32(weights.both) * best, best, out=scores[head])
     ours = [terms[at] not in named for at in heads]
     worth = [
         (weights.k1 + 1) * (weights.question if terms[at] in QUESTION_WORDS else 1.0) * (kept or not any(ours))
         for at, kept in zip(heads, ours, strict=True)
     ]
-    for head, end in zip(heads, [*heads[1:], len(terms)], strict=True):
+    return (np.array(worth, dtype=np.float32) @ scores[heads]).astype(np.float32, copy=False)
+
+
+def _shares(terms: Sequence[str], spans: Sequence[tuple[int, int]], weights: Weights) -> Floats:
+    """What a match of each term counts: (terms,); `spans` are the positions of a word and of its last concept's end."""
+    shares = np.full(len(terms), weights.concept, dtype=np.float32)
+    for head, end in spans:
+        shares[head] = 1.0
         for at in range(head + 1, end):
-            np.maximum(scores[head], scores[at], out=scores[head])
-    return np.array(worth, dtype=np.float32) @ scores[heads]
+            if not stands_for(terms[head], terms[at]):
+                shares[at] = weights.sibling
+    return shares
 
 
 def _named(speakers: tuple[str, ...], terms: Sequence[str]) -> dict[str, int]:

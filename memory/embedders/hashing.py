@@ -35,7 +35,7 @@ class HashedEmbedder:
         if dim < 8:
             raise ValueError(f"an embedding needs at least 8 dimensions, not {dim!r}")
         self.dim = dim
-        self.name = f"hashed-v1/{dim}"
+        self.name = f"hashed-v2/{dim}"
 
     async def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """The vectors of `texts`: (len(texts), dim) float32, unit norm; zeros for a text without content words."""

@@ -14,7 +14,7 @@ from .hashing import HashedEmbedder
 FORMS = "hashed, sentence:<name or directory>, openai:<model>@<base url>"
 """What `load_embedder` understands."""
 
-_HASHED = re.compile(r"hashed(?:-v1)?(?:/(\d{1,5}))?")
+_HASHED = re.compile(r"hashed(?:-v2)?(?:/(\d{1,5}))?")
 _ENDPOINT = re.compile(r"(.+?)@(https?://.+)")
 _DIGEST = re.compile(r"(.+)#([0-9a-f]{8})")
 

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
-from memory_r1.memory.analysis import analyze, index_text, stem
-from memory_r1.memory.lexicon import DATED, concepts, is_concept
+from memory_r1.memory.analysis import analyze, index_text, stem, words
+from memory_r1.memory.forms import FORMS
+from memory_r1.memory.lexicon import DATED, concepts, is_concept, stands_for
 
 
 def test_terms_are_lower_case_stems_without_stop_words():
@@ -16,6 +17,22 @@ def test_terms_are_lower_case_stems_without_stop_words():
 
 def test_apostrophes_leave_no_fragments():
     assert analyze("I don't think they've Anna's coat") == ("think", "anna", "coat")
+
+
+def test_irregular_forms_spellings_and_numbers_join_their_group():
+    assert analyze("bought, children's colour") == analyze("buying, children's colors")
+    assert analyze("She swam three miles; they took it") == analyze("swim 3 mile, taking")
+    assert analyze("Rose") != analyze("rise"), "a name and a flower before a verb"
+
+
+def test_every_form_stands_in_one_group_and_is_a_word():
+    forms = [form for group in FORMS.strip().replace("\n", "|").split("|") for form in group.split()]
+    assert [form for form in forms if words(form) != [form] or not stem(form)] == []
+    assert [form for form in set(forms) if forms.count(form) > 1] == []
+
+
+def test_what_was_won_is_no_function_word():
+    assert analyze("I won; I won't, I won’t") == analyze("I win") != ()
 
 
 def test_accents_fold_and_other_scripts_stay():
@@ -53,6 +70,13 @@ def test_concepts_join_words_with_what_they_are_instances_of():
     assert set(concepts(analyze("puppy"))) & set(concepts(analyze("pets")))
     assert set(concepts(analyze("violin"))) & set(concepts(analyze("instruments")))
     assert not set(concepts(analyze("violin"))) & set(concepts(analyze("marathon")))
+
+
+def test_the_name_of_a_concept_is_told_from_its_instances():
+    (pet,), (puppy,) = analyze("pets"), analyze("puppy")
+    assert stands_for(pet, "0pet")
+    assert "0pet" in concepts([puppy])
+    assert not stands_for(puppy, "0pet")
 
 
 def test_a_concept_is_counted_once_for_each_distinct_term():

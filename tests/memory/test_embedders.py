@@ -29,7 +29,7 @@ TEXTS = ["Ada adopted a dog", "Ben moved to Lyon", "They met in June"]
 # --- by name --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("spec", "dim"), [("hashed", 512), ("hashed/256", 256), ("hashed-v1/64", 64)])
+@pytest.mark.parametrize(("spec", "dim"), [("hashed", 512), ("hashed/256", 256), ("hashed-v2/64", 64)])
 def test_the_built_in_embedder_loads_by_name(spec: str, dim: int) -> None:
     made = load_embedder(spec)
     assert isinstance(made, HashedEmbedder)
@@ -42,7 +42,7 @@ def test_a_recorded_name_loads_the_same_embedder() -> None:
 
 @pytest.mark.parametrize(
     "spec",
-    ["", "hash", "hashed/", "hashed/4", "hashed:256", "sentence", "sentence:", "openai:", "bert", "hashed-v2/512"],
+    ["", "hash", "hashed/", "hashed/4", "hashed:256", "sentence", "sentence:", "openai:", "bert", "hashed-v1/512"],
 )
 def test_another_spec_is_refused_with_what_there_is(spec: str) -> None:
     with pytest.raises(InputError) as caught:

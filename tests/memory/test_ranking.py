@@ -42,6 +42,18 @@ def test_a_concept_answers_for_a_word():
     assert order[0] == 2
 
 
+def test_a_kind_asks_for_its_instances_more_than_an_instance_for_another():
+    said = ("A 1: Bread again.", "A 2: Snow fell.", "A 3: A puppy!")
+    _, kind = ranked("Which pets?", *said)
+    _, other = ranked("Which hamster?", *said)
+    assert kind.lexical[2] > other.lexical[2] > 0
+
+
+def test_a_word_and_its_concept_count_for_more_than_the_word():
+    order, _ = ranked("A violin?", "A 1: Violin, lamp.", "A 2: Violin, cello.", "A 3: Snow fell.", "A 4: Bread again.")
+    assert order[0] == 1
+
+
 def test_the_speaker_named_comes_before_the_one_who_says_the_name():
     order, _ = ranked("What did Ann buy?", "Bob 1: Ann, I bought a lamp.", "Ann 2: I bought a vase.")
     assert order[0] == 1
