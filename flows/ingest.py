@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from memory_r1.graphs import Agent, Remembered
+from memory_r1.graphs.remember import unfinished
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Turn
 
@@ -67,6 +68,21 @@ async def ingest(agent: Agent, bank: str, turns: Sequence[Turn], on_turn: OnTurn
     for turn in fresh:
         summary.count(await agent.learn(turn, bank))
         report(summary)
+    return summary
+
+
+async def retry(agent: Agent, bank: str, on_turn: OnTurn | None = None) -> Summary:
+    """Take the turns of a bank once more in which a model failed; what they gave already is not stored twice.
+
+    Raises UnknownBankError, and what the graph raises, with all turns before that one stored.
+    """
+    tried = unfinished(await agent.store.log(bank))
+    turns = [turn for turn in await agent.store.turns(bank, list(tried)) if turn.text or turn.caption]
+    summary = Summary(bank, len(turns))
+    for turn in turns:
+        summary.count(await agent.learn(turn, bank, tried[turn.id]))
+        if on_turn is not None:
+            on_turn(summary)
     return summary
 
 

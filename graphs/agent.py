@@ -16,6 +16,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
+
 from memory_r1.graphs.state import TURN, AgentInput, AgentState, Context, Json, bank_of, setting
 from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step
 from memory_r1.memory.embedders.base import Embedder

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+
 from memory_r1.graphs.parse import lookup_ids
 from memory_r1.graphs.remember import Limits, failed
 from memory_r1.graphs.roles import Meter, Roles, metered

@@ -61,9 +61,10 @@ class Agent:
     embedder: Embedder
     roles: Roles
 
-    async def learn(self, turn: Turn, bank: str) -> Remembered:
-        """Run `remember` on one turn, values in and out."""
-        out: Json = await cast(Any, self.remember).ainvoke({"turn": turn}, {"configurable": {"bank": bank}})
+    async def learn(self, turn: Turn, bank: str, attempt: int = 0) -> Remembered:
+        """Run `remember` on one turn, values in and out. `attempt`: see `remember.unfinished`."""
+        given = {"turn": turn, "attempt": attempt}
+        out: Json = await cast(Any, self.remember).ainvoke(given, {"configurable": {"bank": bank}})
         receipt: Json = out["receipt"]
         return Remembered(
             tuple(OPERATIONS.validate_python(out["operations"])),

@@ -16,12 +16,13 @@ from typing import Any, TypeVar, cast
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
+from pydantic import BaseModel
+
 from memory_r1.graphs import parse, prompts
 from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
 from memory_r1.graphs.roles import Failure, Role, Usage, fail, spend
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
-from pydantic import BaseModel
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

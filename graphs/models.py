@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
+
 from memory_r1.graphs.endpoint import Patience
 from memory_r1.graphs.roles import Answerer, Extractor, Manager, Role, Roles
 from memory_r1.memory.errors import MissingExtraError, SettingsError

@@ -10,11 +10,12 @@ import re
 from collections.abc import Sequence
 from typing import Any, Literal, TypeVar, cast
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from memory_r1.memory.apply import MAX_TEXT
 from memory_r1.memory.dates import find_dates, resolve
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import WHEN, Add, Answer, Delete, Fact, Memory, Noop, Operation, Turn, Update
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MAX_REPLY = 100_000
 """Characters of a reply that are looked at; a longer one is refused unread."""

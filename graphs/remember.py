@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from langchain_core.runnables import RunnableConfig
+
 from memory_r1.graphs.parse import check_fact, check_operations
 from memory_r1.graphs.roles import Failure, Meter, Role, Roles, Usage, metered
 from memory_r1.graphs.state import (
@@ -46,9 +47,12 @@ from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import ConflictError, MalformedOutputError
 from memory_r1.memory.ranking import Query
 from memory_r1.memory.store import Store, Vectors
-from memory_r1.memory.types import Bank, Fact, Hit, Memory, Noop, Operation, Turn, Write
+from memory_r1.memory.types import Bank, Fact, Hit, Memory, Noop, Operation, Revision, Turn, Write
 
 log = logging.getLogger(__name__)
+
+FAILED = "failed:"
+"""How the reason of a Noop begins that stands for a model's failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,11 @@ class Remember:
             turn=TURN.dump_python(turn, mode="json"), facts=[], candidates=[], decided=None, operations=[],
             lost=[], receipt=None, revision=None, attempts=0, failures=[], usage=USAGE.dump_python(Usage()),
         )  # fmt: skip
-        if await self._known(bank, turn):
+        attempt = state.get("attempt", 0)
+        if await self._known(bank, turn) and not attempt:
             update["receipt"] = {"revision": bank.revision, "created": [], "ended": [], "repeated": True}
             return update
-        context = await self._context(bank, turn)
+        context = await (self._earlier(bank, turn) if attempt else self._context(bank, turn))
         with metered() as meter:
             facts, lost = await self._extract(turn, context, meter)
         update["facts"] = FACTS.dump_python(facts, mode="json")
@@ -131,7 +136,8 @@ class Remember:
         """Write turn and operations, all or nothing. No receipt means: the bank has moved on, retrieve again."""
         turn = read_turn(state["turn"])
         operations = tuple(OPERATIONS.validate_python(state.get("operations")))
-        write = Write(write_key(turn), turn.time, (turn,), operations, expected=state.get("revision"))
+        key = write_key(turn, state.get("attempt", 0))
+        write = Write(key, turn.time, (turn,), operations, expected=state.get("revision"))
         attempts = state.get("attempts", 0) + 1
         try:
             receipt = await self.store.write(bank_of(config), write, await self._embed(operations, turn))
@@ -160,6 +166,12 @@ class Remember:
         turns = await self.store.turns(bank.id, ids) if ids else []
         return [old for old in turns if old.session == turn.session and old.text][-self.limits.context :]
 
+    async def _earlier(self, bank: Bank, turn: Turn) -> list[Turn]:
+        """As `_context`, for a turn that is not the last of its session any more: reads the whole bank's turns."""
+        turns = await self.store.turns(bank.id)
+        before = [old for old in turns if old.session == turn.session and old.index < turn.index and old.text]
+        return before[-self.limits.context :] if self.limits.context else []
+
     async def _extract(self, turn: Turn, context: list[Turn], meter: Meter) -> tuple[list[Fact], list[Operation]]:
         """The facts of the turn that can be stored, and a Noop in the log for what can't."""
         facts: list[Fact] = []
@@ -171,10 +183,10 @@ class Remember:
                     facts.append(fact)
                 except MalformedOutputError as error:
                     meter.failures.append(failed("extractor", error))
-                    lost.append(Noop((turn.id,), reason="failed: a fact that can't be stored"))
+                    lost.append(Noop((turn.id,), reason=f"{FAILED} a fact that can't be stored"))
         except MalformedOutputError as error:
             meter.failures.append(failed("extractor", error))
-            lost.append(Noop((turn.id,), reason="failed: malformed extractor reply"))
+            lost.append(Noop((turn.id,), reason=f"{FAILED} malformed extractor reply"))
         return facts, lost
 
     async def _decide(self, facts: list[Fact], candidates: list[list[Hit]], meter: Meter) -> Sequence[Operation]:
@@ -186,7 +198,7 @@ class Remember:
             return decided
         except MalformedOutputError as error:
             meter.failures.append(failed("manager", error))
-            return [Noop(fact.turns, fact.text, reason="failed: malformed manager reply") for fact in facts]
+            return [Noop(fact.turns, fact.text, reason=f"{FAILED} malformed manager reply") for fact in facts]
 
     async def _embed(self, operations: Sequence[Operation], turn: Turn) -> Vectors:
         made = texts(operations)
@@ -208,9 +220,25 @@ def build_remember(steps: Remember) -> Graph:
     return graph.compile(name="remember")
 
 
-def write_key(turn: Turn) -> str:
-    """The key under which `turn` is written once: its id and a digest of its content."""
-    return f"turn:{turn.id}:{sha256(TURN.dump_json(turn)).hexdigest()[:16]}"
+def write_key(turn: Turn, attempt: int = 0) -> str:
+    """The key under which `turn` is written once (per attempt): its id and a digest of its content."""
+    again = f":{attempt}" if attempt else ""
+    return f"turn:{turn.id}:{sha256(TURN.dump_json(turn)).hexdigest()[:16]}{again}"
+
+
+def unfinished(log: Sequence[Revision]) -> dict[str, int]:
+    """The turns in which a model failed at the last attempt, each with the number of attempts so far.
+
+    Give that number as `attempt` to `remember`, and it takes the turn once more.
+    """
+    tried: dict[str, int] = {}
+    for revision in (entry for entry in log if entry.key.startswith("turn:")):
+        again = any(isinstance(op, Noop) and op.reason.startswith(FAILED) for op in revision.operations)
+        for id in revision.turns:
+            tried[id] = tried.get(id, 0) + 1
+            if not again:
+                del tried[id]
+    return tried
 
 
 def failed(role: Role, error: MalformedOutputError) -> Failure:

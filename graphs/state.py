@@ -14,11 +14,12 @@ from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph.message import add_messages
 from langgraph.runtime import get_runtime
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
 from memory_r1.graphs.roles import Failure, Usage
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
-from pydantic import TypeAdapter, ValidationError
-from typing_extensions import TypedDict
 
 Json = dict[str, Any]
 
@@ -45,9 +46,13 @@ class Context:
 
 
 class RememberInput(TypedDict):
-    """One turn: a `Turn`, or the same as JSON (`id, session, index, speaker, text, time`, perhaps `caption`)."""
+    """One turn: a `Turn`, or the same as JSON (`id, session, index, speaker, text, time`, perhaps `caption`).
+
+    `attempt`: 0, or to take a stored turn once more, how often that was tried before (see `remember.unfinished`).
+    """
 
     turn: Turn | Json
+    attempt: NotRequired[int]
 
 
 class RememberOutput(TypedDict, total=False):

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memory_r1.memory.errors import ConflictError, InputError, UnknownMemoryError
 from memory_r1.memory.types import WHEN, Add, Bank, Delete, Memory, Noop, Operation, Revision, Turn, Update, Write
-from numpy.typing import NDArray
 
 MAX_TEXT = 8_000
 """Characters a memory may have; a turn may have `MAX_TURN`."""

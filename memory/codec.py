@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from memory_r1.memory.errors import CorruptStoreError
-from memory_r1.memory.types import Bank, Memory, Operation, Revision, Turn
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
+
+from memory_r1.memory.errors import CorruptStoreError
+from memory_r1.memory.types import Bank, Memory, Operation, Revision, Turn
 
 OPERATIONS: TypeAdapter[tuple[Operation, ...]] = TypeAdapter(tuple[Operation, ...])
 BANK: TypeAdapter[Bank] = TypeAdapter(Bank)

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import invert, taken_back, texts
 from memory_r1.memory.embedders.base import Embedder
@@ -25,7 +27,6 @@ from memory_r1.memory.errors import (
 )
 from memory_r1.memory.ranking import Candidates, Query, rank, select
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
-from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 """One unit-norm row for each text: (n, dim) float32."""
@@ -165,13 +166,17 @@ class Store(ABC):
         scores = rank(pool, query)
         order = [int(i) for i in select(pool, scores.score, total=total, per_speaker=per_speaker)]
         chosen = [pool.ids[i] for i in order]
-        found = {memory.id: memory for memory in await self.memories(bank, chosen)}
+        found = {memory.id: memory for memory in await self.chosen(bank, chosen)}
         parts = (scores.score, scores.dense, scores.lexical, scores.context)
         return [
             Hit(found[id], *(float(part[i]) for part in parts))
             for i, id in zip(order, chosen, strict=True)
             if id in found and found[id].live
         ]
+
+    async def chosen(self, bank: str, ids: Sequence[str]) -> list[Memory]:
+        """The memories that a search chose: read anew, unless the store holds them from telling the candidates."""
+        return await self.memories(bank, ids)
 
     async def as_of(self, bank: str, revision: int) -> list[Memory]:
         """The memories that were live right after `revision`, as they were then."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from memory_r1.memory.store import Store
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.memory.stores.sqlite import SqliteStore
-
 from tests.neo4j_server import neo4j_servers  # noqa: F401  a fixture
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+
 from memory_r1.memory.embedders.hashing import HashedEmbedder
 from memory_r1.memory.errors import ConflictError, StoreUnavailableError
 from memory_r1.memory.stores.sqlite import SqliteStore

@@ -8,9 +8,10 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field
+
 from memory_r1.graphs import Roles
 from memory_r1.memory.types import Add, Answer, Fact, Hit, Operation, Turn
-from pydantic import Field
 
 START = datetime(2023, 5, 1, 10)
 

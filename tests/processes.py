@@ -11,6 +11,7 @@ from typing import Any
 
 import fault_worker
 from fault_worker import EMBEDDER, START, put, step
+
 from memory_r1.memory.store import Dump
 from memory_r1.memory.stores.sqlite import SqliteStore
 

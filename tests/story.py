@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+
 from memory_r1.memory.embedders.hashing import HashedEmbedder
 from memory_r1.memory.errors import ConflictError, InputError, MemoryR1Error, UnknownMemoryError
 from memory_r1.memory.store import Store

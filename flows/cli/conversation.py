@@ -1,4 +1,4 @@
-"""Commands that put conversations in: ingest, chat."""
+"""Commands that put conversations in: ingest, retry, chat."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ Examples:
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     app.command(epilog=INGEST_EPILOG)(ingest)
+    app.command()(retry)
     app.command()(chat)
 
 
@@ -62,6 +63,25 @@ def ingest(
             return await read_in(agent, bank, turns, step)
 
     summary = run(ctx, work, make=True)
+    show_json(summary) if options(ctx).json else _show_summary(summary)
+
+
+def retry(ctx: typer.Context, bank: BankOption) -> None:
+    """Take the turns once more in which a model failed.
+
+    Their words are in the bank, and the failures in its history. What such a turn gave already is not stored twice.
+    """
+
+    async def work(session: Session) -> Summary:
+        from memory_r1.flows.ingest import retry as take_again
+        from memory_r1.flows.ingest import unfinished
+
+        total = len(unfinished(await session.store.log(bank)))
+        agent = await session.agent(bank)
+        with _progress(total) as step:
+            return await take_again(agent, bank, step)
+
+    summary = run(ctx, work)
     show_json(summary) if options(ctx).json else _show_summary(summary)
 
 
@@ -97,7 +117,10 @@ def _show_summary(summary: Summary) -> None:
     if summary.turns:
         show(f"Operations: {counted(summary.operations) or 'none'}. Model calls: {summary.calls}.")
     if summary.failures:
-        show(f"Failures: {counted(summary.failures)}. `memory-r1 history --bank {summary.bank}` shows where.")
+        show(
+            f"Failures: {counted(summary.failures)}. `memory-r1 history --bank {summary.bank}` shows where, "
+            f"`memory-r1 retry --bank {summary.bank}` takes these turns once more."
+        )
 
 
 def chat(ctx: typer.Context, bank: BankOption, speaker: SpeakerOption = "User") -> None:

@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
+from typing_extensions import TypedDict
+
 from memory_r1.graphs import Agent
 from memory_r1.memory.types import Turn
-from typing_extensions import TypedDict
 
 
 class Diary(TypedDict, total=False):

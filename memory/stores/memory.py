@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import Generic, TypeVar
 
 import numpy as np
+
 from memory_r1.memory.apply import check_vectors, plan, sources, targets
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import UnknownBankError, UnknownMemoryError

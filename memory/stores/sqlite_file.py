@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
+
 from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, UnknownMemoryError

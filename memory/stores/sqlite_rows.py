@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
 from memory_r1.memory.analysis import analyze, index_text
 from memory_r1.memory.codec import dump_revision, load_revision, pack, unpack
 from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.memory.types import Bank, Memory, Revision, Turn
-from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 BANK = "key, id, embedder, dim, created, revision, memories, live, turns, seal"
 TURN = "id, session, idx, speaker, text, time, caption, seal"

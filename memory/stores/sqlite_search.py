@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
+
 from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.memory.index import BankIndex, IndexRow, pool
 from memory_r1.memory.ranking import Candidates, Query

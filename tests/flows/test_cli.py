@@ -11,7 +11,8 @@ import pytest
 from command import CLEAN, TALK, process, read, run
 
 COMMANDS = (
-    "demo", "ingest", "chat", "ask", "search", "memories", "history", "undo", "forget", "reembed", "banks", "export",
+    "demo", "ingest", "retry", "chat",
+    "ask", "search", "memories", "history", "undo", "forget", "reembed", "banks", "export",
     "import", "graph", "doctor", "bench",
 )  # fmt: skip
 

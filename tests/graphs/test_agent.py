@@ -41,7 +41,8 @@ def test_the_drawing_shows_the_steps_by_their_names():
 
 def test_the_schemas_say_what_goes_in_and_out():
     agent = build_agent(InMemoryStore(), roles=roles())
-    assert set(agent.remember.get_input_jsonschema()["properties"]) == {"turn"}
+    assert set(agent.remember.get_input_jsonschema()["properties"]) == {"turn", "attempt"}
+    assert agent.remember.get_input_jsonschema()["required"] == ["turn"]
     assert set(agent.remember.get_output_jsonschema()["properties"]) == {"operations", "receipt", "failures", "usage"}
     assert set(agent.answer.get_input_jsonschema()["properties"]) == {"question", "asked"}
     assert set(agent.agent.get_input_jsonschema()["properties"]) == {"messages"}

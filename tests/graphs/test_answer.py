@@ -2,6 +2,7 @@
 
 import pytest
 from graph_fakes import Says, bank, roles, said
+
 from memory_r1.graphs import Limits, Settings, build_agent
 from memory_r1.memory.errors import InputError, MalformedOutputError, ModelUnavailableError, UnknownBankError
 from memory_r1.memory.stores.memory import InMemoryStore

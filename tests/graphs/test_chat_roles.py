@@ -4,6 +4,7 @@ import re
 
 import pytest
 from graph_fakes import Scripted, bank, facts, operations, said
+
 from memory_r1.graphs import ModelOptions, Patience, Settings, build_agent, load_model, load_roles
 from memory_r1.graphs.chat_roles import NOTHING
 from memory_r1.memory.errors import MissingExtraError, SettingsError

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 from graph_fakes import bank, facts, operations, said
+from model_server import Cut, Garbage, Hang, ModelServer, Request, Short, Status
+
 from memory_r1.graphs import Agent, ModelOptions, Patience, Settings, build_agent
 from memory_r1.graphs.endpoint import pause
 from memory_r1.graphs.steps import run_sync
 from memory_r1.memory.errors import ModelUnavailableError
 from memory_r1.memory.stores.memory import InMemoryStore
-from model_server import Cut, Garbage, Hang, ModelServer, Request, Short, Status
 
 PATIENCE = Patience(tries=3, first=0.01, longest=0.02, timeout=0.5)
 FACTS = json.dumps(facts("Ann adopted a dog called Rex."))

@@ -8,6 +8,7 @@ import pytest
 from graph_fakes import START, facts, operations, said
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.graphs import parse, prompts
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Add, Delete, Fact, Hit, Memory, Noop, Turn, Update

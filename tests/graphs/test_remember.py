@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from graph_fakes import Adds, Says, Sentences, bank, roles, said
 from langgraph.checkpoint.memory import InMemorySaver
+
 from memory_r1.graphs import Limits, Settings, build_agent
 from memory_r1.graphs.remember import write_key
 from memory_r1.memory.errors import (

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 from graph_fakes import facts, operations
+from model_server import ModelServer, Request
+
 from memory_r1.graphs import serve
 from memory_r1.memory.errors import SettingsError
-from model_server import ModelServer, Request
 
 CONFIG = Path(__file__).resolve().parents[2] / "infra" / "langgraph.json"
 BANK = {"configurable": {"bank": "ann"}}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
+
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.errors import (
     ConflictError,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from embedding_server import EmbeddingServer, Reply, embedding, proper
+
 from memory_r1.memory.embedders.endpoint import EndpointEmbedder, Patience
 from memory_r1.memory.embedders.load import load_embedder
 from memory_r1.memory.errors import InputError, MalformedOutputError, ModelError, ModelUnavailableError

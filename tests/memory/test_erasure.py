@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from fault_worker import EMBEDDER, START, put, step, turn
+from processes import content, same, sound, start, traces, uninterrupted, uninterrupted_bank
+
 from memory_r1.memory.errors import StoreUnavailableError
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Write
-from processes import content, same, sound, start, traces, uninterrupted, uninterrupted_bank
 
 SECRET = "Zyxwquark"
 """A word that no index changes but for its case."""

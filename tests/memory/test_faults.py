@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 from fault_worker import EMBEDDER, START, put, step, turn
+from processes import content, finish, same, sound, start, uninterrupted, uninterrupted_bank
+
 from memory_r1.memory.errors import CorruptStoreError, StoreUnavailableError, UnknownBankError
 from memory_r1.memory.store import Dump
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Write
-from processes import content, finish, same, sound, start, uninterrupted, uninterrupted_bank
 
 # --- several processes ----------------------------------------------------------------------------------------
 

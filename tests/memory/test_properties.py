@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from story import EMBEDDER, START, Act, Story, act, acts, put, text, told, turn
+
 from memory_r1.memory.apply import Change, plan, taken_back
 from memory_r1.memory.errors import MemoryR1Error
 from memory_r1.memory.store import Store
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Bank, Delete, Memory, Write
-from story import EMBEDDER, START, Act, Story, act, acts, put, text, told, turn
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from memory_r1.memory.errors import FileFormatError
 from memory_r1.rl.tasks import load_locomo
-
 from tests.conftest import DATA
 
 BARE = {"speaker_a": "A", "speaker_b": "B", "session_1": []}

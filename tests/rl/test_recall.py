@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+
 from memory_r1.memory.types import Turn
 from memory_r1.rl.bench.recall import recall
 from memory_r1.rl.tasks.locomo import Conversation, Question, load_locomo
-
 from tests.rl.test_locomo import LOCOMO
 
 FILLER = ("Snow fell.", "The bread is done.", "Good for you!", "A lamp broke.", "We ran home.", "Quite so.")
