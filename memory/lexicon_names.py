@@ -46,7 +46,7 @@ music: acoustic anthem ballad bluegrass chord chorus dubstep edm electronic elec
  hop indie instrumental karaoke lofi lullaby lyrics opera punk reggaeton remix rhythm rnb serenade ska soul soundtrack
  symphony techno trance vinyl
 sport: archery athletics biathlon bowling canoeing climbing cheerleading crossfit curling darts decathlon diving
- dodgeball equestrian fencing frisbee handball jiujitsu judo karate kayaking kickball lacrosse marathon paddling
+ dodgeball equestrian frisbee handball jiujitsu judo karate kayaking kickball lacrosse marathon paddling
  paintball parkour pickleball ping pingpong polo racquetball racing rollerblading rowing sailing skateboarding skating
  skiing sledding snowboarding squash surfing taekwondo triathlon
 dance: ballerina bachata bolero breakdance charleston disco flamenco foxtrot jive mambo pirouette polka quickstep
@@ -183,7 +183,7 @@ outdoor: backyard bonfire binoculars cabin canoe cliff compass creek dune firewo
 relax: aromatherapy cozy cuddle hammock jacuzzi leisure lounge mellow nap quiet read recharge retreat sauna slow soak
  spa stroll sunbathe tea therapy vacation walk
 hobby: archery astronomy birding blogging brewing calligraphy chess coding cosplay cycling dancing drawing drone
- fencing gardening genealogy geocaching hunting juggling karaoke kayaking magic metalwork modeling origami pottery
+ gardening genealogy geocaching hunting juggling karaoke kayaking magic metalwork modeling origami pottery
  puzzles quilting running sailing scrapbooking sculpting sewing singing skating sketching skiing snowboarding
  stargazing thrifting traveling volunteering woodwork writing
 home: address apt attic balcony basement bathroom bungalow ceiling chores cottage deck door dorm driveway duplex

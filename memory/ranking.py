@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memory_r1.memory.analysis import analyze
 from memory_r1.memory.lexicon import DATED, NUMBERED, QUESTION_WORDS, concepts, is_concept, stands_for
-from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]

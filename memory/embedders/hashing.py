@@ -9,10 +9,11 @@ from hashlib import blake2b
 from math import log, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memory_r1.memory.analysis import analyze
 from memory_r1.memory.embedders.base import Vectors
 from memory_r1.memory.lexicon import QUESTION_WORDS, concepts
-from numpy.typing import NDArray
 
 GRAMS = (3, 4)
 """The lengths of the character n-grams."""

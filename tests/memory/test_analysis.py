@@ -5,6 +5,7 @@ from datetime import datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.memory.analysis import analyze, index_text, stem, words
 from memory_r1.memory.forms import FORMS
 from memory_r1.memory.lexicon import DATED, concepts, is_concept, stands_for

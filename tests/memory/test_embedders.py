@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from memory_r1.memory.embedders.endpoint import EndpointEmbedder
 from memory_r1.memory.embedders.hashing import HashedEmbedder
 from memory_r1.memory.embedders.load import load_embedder

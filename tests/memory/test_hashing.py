@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.memory.embedders import HashedEmbedder
 
 PRINT = """

@@ -5,6 +5,7 @@ from datetime import datetime
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.index import BankIndex, IndexRow
 from memory_r1.memory.ranking import DEFAULT, Candidates, Query, Ranking, rank, select
