@@ -54,7 +54,7 @@ class Conversation:
 
 
 def load_locomo(path: str | Path) -> tuple[Conversation, ...]:
-    """The conversations of the LoCoMo file `path`, all questions included.
+    """The conversations of the LoCoMo file `path`, all questions included (a conversation without "qa" has none).
 
     Raises FileFormatError, naming the place, for anything that is not as LoCoMo's format has it. Evidence strings
     are read leniently, since the published file has several ids in one string, stray zeros and ids of no turn.
@@ -84,7 +84,7 @@ def _conversation(sample: Any, place: str) -> Conversation:
     known = {turn.id for turn in turns}
     if len(known) < len(turns):
         raise FileFormatError(f"{place}: a dia_id stands twice; every turn needs its own")
-    questions = _get(sample, "qa", list, place)
+    questions = _get(sample, "qa", list, place) if "qa" in sample else []
     return Conversation(
         name,
         (_get(body, "speaker_a", str, place), _get(body, "speaker_b", str, place)),

@@ -51,6 +51,11 @@ def test_sessions_come_by_number_and_dates_without_a_session_are_passed_over(tmp
     assert made.speakers == ("Ann", "Bob")
 
 
+def test_a_conversation_without_questions_can_be_read(tmp_path: Path):
+    (made,) = load(tmp_path, [{key: value for key, value in sample().items() if key != "qa"}])
+    assert len(made.turns) == 3 and made.questions == ()
+
+
 def test_evidence_is_read_leniently_and_holds_only_turns_that_exist(tmp_path: Path):
     (question,) = load(tmp_path, [sample()])[0].questions
     assert question.evidence == ("D2:1", "D10:2", "D10:1")
