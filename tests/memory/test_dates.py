@@ -139,3 +139,55 @@ def test_any_text_can_be_read(text: str, spoken: datetime) -> None:
         assert end <= mention.start < mention.end
         assert not mention.when or WHEN.fullmatch(mention.when)
         end = mention.end
+
+
+WEDNESDAY = datetime(2024, 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        ("I'll bring the cake on Saturday.", "I'll bring the cake the Saturday after 6 March 2024."),
+        ("I'll bring the cake Saturday.", "I'll bring the cake the Saturday after 6 March 2024."),
+        ("See you on Friday!", "See you the Friday after 6 March 2024!"),
+        ("We're meeting on Friday.", "We're meeting the Friday after 6 March 2024."),
+        ("My exam is on Friday.", "My exam is the Friday after 6 March 2024."),
+        ("I have a race on Sunday.", "I have a race the Sunday after 6 March 2024."),
+        ("I got tickets for Friday.", "I got tickets for the Friday after 6 March 2024."),
+        ("On Saturday I'm going to run.", "The Saturday after 6 March 2024 I'm going to run."),
+        ("The concert is this Friday.", "The concert is the Friday after 6 March 2024."),
+        ("Let's hike at the weekend.", "Let's hike the weekend of 6 March 2024."),
+        ("I'm camping this weekend.", "I'm camping the weekend of 6 March 2024."),
+        ("I will go to Rome in January.", "I will go to Rome in January 2025."),
+        ("I'll run on 2 March.", "I'll run on 2 March 2025."),
+    ],
+)
+def test_what_is_spoken_of_as_ahead_comes_after(text: str, resolved: str) -> None:
+    assert resolve(text, WEDNESDAY) == resolved
+
+
+@pytest.mark.parametrize(
+    ("text", "resolved"),
+    [
+        ("I met Tom on Friday.", "I met Tom the Friday before 6 March 2024."),
+        ("I met Tom Friday.", "I met Tom the Friday before 6 March 2024."),
+        ("The party on Saturday was great.", "The party the Saturday before 6 March 2024 was great."),
+        ("Thanks for coming on Saturday!", "Thanks for coming the Saturday before 6 March 2024!"),
+        ("I was going to call on Friday.", "I was going to call the Friday before 6 March 2024."),
+        ("I won't go now but I did on Friday.", "I won't go now but I did the Friday before 6 March 2024."),
+        ("We hiked at the weekend.", "We hiked the weekend before 6 March 2024."),
+        ("I camped this weekend.", "I camped the weekend before 6 March 2024."),
+        ("I went to Rome in December.", "I went to Rome in December 2023."),
+        ("I went to Rome in January.", "I went to Rome in January 2024."),
+    ],
+)
+def test_what_is_spoken_of_as_gone_came_before(text: str, resolved: str) -> None:
+    assert resolve(text, WEDNESDAY) == resolved
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["I'll swim every Friday.", "Friday is my day off.", "We will play on Friday nights.", "Black Friday will be mad."],
+)
+def test_a_weekday_that_is_no_day_is_left_alone(text: str) -> None:
+    assert resolve(text, WEDNESDAY) == text

@@ -1,0 +1,52 @@
+"""Whether a date is spoken of as ahead or as gone by: "I'll be there on Friday", "I was there on Friday".
+
+Pure, closed word lists, English. The clause that the date stands in decides: its nearest verb before the date, or
+else the first after it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_AHEAD = (
+    r"will|\w+['’]ll|won['’]t|shall|(?:going|trying) to|gonna|tomorrow|next|let['’]?s|let us|can['’]?t wait|can"
+    r"|can['’]t|look(?:ing)? forward|(?:plan|hop|aim|want|need|prepar|think|get)\w* (?:to|on|of|about|for|ready)"
+    r"|have to|has to|(?:would|\w+['’]d) (?:like|love)|see (?:you|ya)|upcoming|coming up|supposed to|due|scheduled"
+    r"|(?:excited|ready) (?:for|to)|invited|should|may|might|must"
+)
+_PRESENT = (
+    r"(?:am|is|are|\w+['’](?:m|re|s)) (?:\w+ )?(?!being|been|having)\w{2,}ing|(?:is|are|\w+['’](?:s|re)|have|has"
+    r"|(?:have|has|\w+['’]ve|\w+['’]s) got|starts?|begins?|opens?|ends?|leaves?|arrives?|meets?|comes?|goes|takes?"
+    r"|turns?|runs?|plays?|flies|fly)"
+)
+_GONE = (
+    r"thank(?:s| you)|(?:was|were) (?:going|planning|supposed|gonna) to|was|were|wasn['’]t|weren['’]t|did|didn['’]t"
+    r"|had|hadn['’]t|(?:have|has|\w+['’]ve|haven['’]t|hasn['’]t) (?:just |already |never )?(?:been|done|had|\w+ed)"
+    r"|(?!(?:need|excited|tired|interested|worried|thrilled|scheduled|invited|indeed|exceed|proceed|feed|red|bed|wed"
+    r"|shed|led|speed|seed|breed|supposed|married|hundred|kindred|sacred|wicked|naked|embed)\b)\w{2,}ed"
+    r"|became|began|bought|brought|broke|built|came|caught|chose|drank|drew|drove|ate|fell|felt|flew|found|fought"
+    r"|forgot|gave|got|grew|heard|held|kept|knew|led|left|lost|made|met|paid|ran|rode|rose|said|sang|sat|saw|sent"
+    r"|slept|sold|spent|spoke|stood|swam|taught|thought|threw|told|took|understood|went|woke|won|wore|wrote|hung|lent"
+)
+_CUE = re.compile(rf"\b(?:(?P<gone>{_GONE})|(?P<ahead>{_AHEAD})|(?P<present>{_PRESENT}))(?![\w'’])", re.IGNORECASE)
+_BREAK = re.compile(
+    r"[.!?;\n…]|,? (?:but|because|since|although|though|while)(?= )|, (?:and|so)(?= )"
+    r"| and (?=(?:i|we|he|she|they|it)\b)",
+    re.IGNORECASE,
+)
+
+
+def ahead(text: str, start: int, end: int) -> bool | None:
+    """Whether what happens at the date `text[start:end]` is still to come; None when no verb tells."""
+    first, last = _clause(text, start, end)
+    before = [m for m in _CUE.finditer(text, first, last) if m.end() <= start]
+    cue = before[-1] if before else _CUE.search(text, end, last)
+    return None if cue is None else cue["gone"] is None
+
+
+def _clause(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the clause around `text[start:end]` begins and ends; at most 200 characters to either side."""
+    low, high = max(0, start - 200), min(len(text), end + 200)
+    first = max((m.end() for m in _BREAK.finditer(text, low, start)), default=low)
+    after = _BREAK.search(text, end, high)
+    return first, after.start() if after else high
