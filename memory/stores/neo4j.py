@@ -18,6 +18,7 @@ from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.store import Dump, Store, Vectors
 from memory_r1.memory.stores import neo4j_bulk as bulk
 from memory_r1.memory.stores import neo4j_queries as cypher
+from memory_r1.memory.stores.neo4j_cache import Cache
 from memory_r1.memory.stores.neo4j_connection import Connection, Run, listed, paged
 from memory_r1.memory.stores.neo4j_records import (
     Held,
@@ -55,6 +56,7 @@ class Neo4jStore(Store):
     def __init__(self, connection: Connection, large: int) -> None:
         self._connection = connection
         self._large = large
+        self._cache = Cache(large)
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._indexed: set[str] = set()
         self._closed = False
@@ -155,10 +157,18 @@ class Neo4jStore(Store):
 
     async def candidates(self, bank: str, query: Query) -> Candidates:
         async def read(run: Run) -> Candidates:
-            held = await _held(run, bank)
+            held, cached = await self._cache.searched(run, bank)
+            if cached is not None:
+                return cached.index.candidates(query)
             return await Searcher(run, held, query, self._large, self._connection.version).candidates()
 
         return await self._connection.read(read)
+
+    async def chosen(self, bank: str, ids: Sequence[str]) -> list[Memory]:
+        cached = self._cache.get(bank)
+        if cached is not None and all(id in cached.memories for id in ids):
+            return [cached.memories[id] for id in ids]
+        return await self.memories(bank, ids)
 
     async def history(self, bank: str, memory: str) -> list[Memory]:
         async def read(run: Run) -> list[Memory]:
@@ -178,7 +188,10 @@ class Neo4jStore(Store):
         held = await self._connection.read(lambda run: _held(run, bank))
         await self._index(slot(dim, other=held.slot), dim)
         async with self._queue(bank):
-            return await bulk.replace_vectors(self._connection, bank, (embedder, dim), vectors, revision)
+            try:
+                return await bulk.replace_vectors(self._connection, bank, (embedder, dim), vectors, revision)
+            finally:
+                self._cache.drop(bank)
 
     async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
         async def erase(run: Run) -> Revision:
@@ -197,11 +210,17 @@ class Neo4jStore(Store):
                 await run(statement, key=held.key)
             return erasure.revision
 
-        return await self._change(bank, erase)
+        try:
+            return await self._change(bank, erase)
+        finally:
+            self._cache.drop(bank)
 
     async def erase_bank(self, bank: str) -> None:
         async with self._queue(bank):
-            await bulk.erase_bank(self._connection, bank)
+            try:
+                await bulk.erase_bank(self._connection, bank)
+            finally:
+                self._cache.drop(bank)
 
     async def load(self, dump: Dump) -> Bank:
         await self._index(slot(dump.bank.dim), dump.bank.dim)

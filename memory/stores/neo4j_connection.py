@@ -60,11 +60,11 @@ async def listed(run: Run, query: str, /, **parameters: object) -> list[Any]:
     return rows[0][0] if rows else []
 
 
-async def paged(run: Run, query: str, numbers: range, /, **parameters: object) -> list[Any]:
-    """The lists that `query` returns for `numbers`, page by page, so that the server never holds a large bank."""
+async def paged(run: Run, query: str, numbers: range, /, size: int = PAGE, **parameters: object) -> list[Any]:
+    """The lists that `query` returns for `numbers`, `size` at a time, so that the server never holds a large bank."""
     found: list[Any] = []
-    for first in range(numbers.start, numbers.stop, PAGE):
-        found += await listed(run, query, first=first, next=min(first + PAGE, numbers.stop), **parameters)
+    for first in range(numbers.start, numbers.stop, size):
+        found += await listed(run, query, first=first, next=min(first + size, numbers.stop), **parameters)
     return found
 
 

@@ -43,6 +43,10 @@ PAGE_LIVE = f"""
 MATCH (m:Memory {{bank_key: $key}}) WHERE $first <= m.number < $next
   AND m.born <= $revision AND (m.died IS NULL OR $revision < m.died)
 RETURN collect([{MEMORY}])"""
+PAGE_INDEX = f"""
+MATCH (m:Memory {{bank_key: $key}}) WHERE $first <= m.number < $next
+  AND m.born <= $revision AND (m.died IS NULL OR $revision < m.died)
+RETURN collect([{MEMORY}, m[$slot]])"""
 PAGE_NUMBERS = """
 MATCH (m:Memory {bank_key: $key}) WHERE $first <= m.number < $next
 RETURN collect(m.number)"""
@@ -218,6 +222,22 @@ WITH m LIMIT $limit REMOVE m[$slot] RETURN count(*)"""
 # Never the slot in use, nor while another process stages: it would take away vectors that count.
 
 # --- searching --------------------------------------------------------------------------------------------
+
+FOLLOW = f"""
+MATCH (b:Bank {{bank: $bank}})
+WITH properties(b) AS b
+WITH b, b.bank_key = $key AND b.slot = $slot AND b.live <= $limit AND b.revision <= $since + $reach AS followed
+WITH b, followed, CASE WHEN followed THEN b.revision ELSE -1 END AS last
+RETURN {BANK}, followed,
+  COLLECT {{
+    MATCH (r:Revision {{bank_key: b.bank_key}}) WHERE $since < r.number <= last
+    RETURN r.body ORDER BY r.number
+  }},
+  COLLECT {{
+    MATCH (m:Memory {{bank_key: b.bank_key}}) WHERE $made < m.number AND m.born <= last
+    RETURN [{MEMORY}, m[$slot]]
+  }}"""
+# What happened since a revision, for the life of the bank that is known; nothing of another.
 
 _COSINE = "CASE WHEN $dense THEN vector.similarity.cosine(m[$slot], $vector) END"
 

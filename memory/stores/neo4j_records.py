@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_r1.memory.analysis import analyze, index_text
 from memory_r1.memory.codec import dump_revision, load_revision
 from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.memory.index import IndexRow
@@ -99,8 +98,7 @@ def memory_row(memory: Memory, vector: Vectors, held: Held) -> Properties:
         "successor": memory.successor, "live": memory.live, "asks": memory.text.rstrip().endswith("?"),
     }  # fmt: skip
     if memory.live:
-        terms = analyze(index_text(memory.text, memory.speaker, memory.when, memory.recorded))
-        node["terms"] = " ".join(terms)
+        node["terms"] = " ".join(IndexRow.of(memory).terms)
     return {"node": node, "vector": sent(vector), "supersedes": [number(old) for old in memory.supersedes]}
 
 
@@ -151,11 +149,19 @@ def read_vectors(rows: Iterable[Sequence[Any]], ids: Sequence[str], dim: int) ->
     for line, id in zip(out, ids, strict=True):
         if number(id) not in by_number:
             missing.append(id)
-        elif (vector := by_number[number(id)]) is not None:
-            if len(vector) != dim:
-                raise CorruptStoreError(f"the vector of {id!r} has {len(vector)} numbers, not {dim}: reembed the bank")
-            line[:] = vector
+        else:
+            read_vector(line, by_number[number(id)], id)
     return out, missing
+
+
+def read_vector(line: Vectors, vector: Sequence[float] | None, id: str) -> None:
+    """Fill `line`, (dim,), with the stored vector of the memory `id`; None stands for zeros."""
+    if vector is not None:
+        if len(vector) != len(line):
+            raise CorruptStoreError(
+                f"the vector of {id!r} has {len(vector)} numbers, not {len(line)}: reembed the bank"
+            )
+        line[:] = vector
 
 
 def read_index(row: Sequence[Any]) -> tuple[IndexRow, float]:
