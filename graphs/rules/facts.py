@@ -117,7 +117,8 @@ def _tells(sentence: str, names: set[str], reply: bool) -> bool:
 
 def _cheers(text: str, fact: Fact) -> bool:
     """Whether a statement only encourages, praises or greets: short, about "you" or "that", and about nobody,
-    no day and no number that a later question could ask for."""
+    no day and no number that a later question could ask for.
+    """
     if fact.when or len(fact.entities) > 1 or any(c.isdigit() for c in text) or _FIRST_PERSON.search(text):
         return False
     count = len(text.split())

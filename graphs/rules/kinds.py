@@ -10,6 +10,7 @@ from memory_r1.graphs.rules.lexis import NUMBER_WORDS, root
 from memory_r1.graphs.rules.passage import split
 from memory_r1.graphs.rules.question import Asked
 from memory_r1.graphs.rules.text import words
+from memory_r1.graphs.rules.who import who
 from memory_r1.memory.dates import find_dates
 from memory_r1.memory.days import MONTHS, NUMBERS, say
 from memory_r1.memory.types import Hit, Memory
@@ -37,6 +38,7 @@ _COUNT = re.compile(
 )
 _DENIED = re.compile(r"\b(?:not|never|no longer|\w+n['’]t|stopped|quit|unfortunately)\b", re.IGNORECASE)
 _CONTRARY = re.compile(r"\b(?:if .*(?:n['’]t|not|never)\b|still\b)", re.IGNORECASE)
+_GUESS = re.compile(r"(?:would|could|might|should)\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\b(?:an?|the|to|in|of|by|with)? ?(?P<one>[\w'’-]+(?: [\w'’-]+)?),? or (?P<other>[^?]+)\?*$")
 
 
@@ -145,16 +147,29 @@ def often(asked: Asked, hits: Sequence[Hit]) -> Found | None:
     return None
 
 
-def yes_no(asked: Asked, hits: Sequence[Hit]) -> Found:
-    """Of two things named, the one that the hits speak of more; else no, where the best hit denies, or yes."""
+def yes_no(asked: Asked, hits: Sequence[Hit]) -> Found | None:
+    """Of two things named, the one that the hits speak of more; else no, where the best hit denies, or yes.
+
+    None when nothing that the question asks about stands in any of the first hits, unless it asks for a guess.
+    """
     if asked.text.lower().startswith("would") and (match := _CHOICE.search(asked.text)):
         chosen = max(match["one"], match["other"], key=lambda option: _support(option, hits))
         return chosen.strip(), [hits[0].memory]
     if asked.text.lower().startswith("would") and _CONTRARY.search(asked.text):
         return "Likely no", [hits[0].memory]
+    if not _GUESS.match(asked.text):
+        hits = [hit for hit in hits[:_SCANNED] if _states(asked, hit.memory)]
+    if not hits:
+        return None
     body = split(hits[0].memory)[2]
     denied = bool(_DENIED.search(body)) and not _DENIED.search(asked.text)
     return ("No" if denied else "Yes"), [hits[0].memory]
+
+
+def _states(asked: Asked, memory: Memory) -> bool:
+    """Whether a memory has most of the question's words itself."""
+    _, before, body, _ = split(memory)
+    return len(asked.roots & {root(word) for word in words(f"{before} {body}")}) >= 0.5 * len(asked.roots)
 
 
 def _support(option: str, hits: Sequence[Hit]) -> float:
@@ -163,6 +178,6 @@ def _support(option: str, hits: Sequence[Hit]) -> float:
 
 
 RULES: dict[str, Callable[[Asked, Sequence[Hit]], Found | None]] = {
-    "when": when, "long": long, "many": many, "often": often, "yes-no": yes_no,
+    "when": when, "long": long, "many": many, "often": often, "yes-no": yes_no, "who": who,
 }  # fmt: skip
 """The rule of each kind of question that has one. None leaves the question to the span reader."""

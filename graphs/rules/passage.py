@@ -22,6 +22,7 @@ EARLIER = " Before: "
 """Parts what holds now from what held before, in a memory that a correction made."""
 _PAST = re.compile(r"\b(?:did|was|were|used to|before|previous(?:ly)?|former(?:ly)?|had)\b", re.IGNORECASE)
 _GIVEN_UP = re.compile(r"\b(?:no longer|not|\w+n['’]t)\b[^,.;!?]*(?=[,;])", re.IGNORECASE)
+_OVER = re.compile(r"\b(?:no longer\b|\w+n['’]t (?=[^,.;!?]*\bany ?more\b))[^,.;!?]*", re.IGNORECASE)
 _READ = 400
 """Words of a memory that are read, at most."""
 _STOP = re.compile(r"[.!?]")
@@ -107,8 +108,9 @@ def passage(hit: Hit, best: float, asked: Asked, rarity: Rarity) -> Passage:
     """
     _, before, body, photo = split(hit.memory)
     reply = rarity.share(asked, {root(word) for word in words(before)}) if before else 0.0
-    if EARLIER in body and not _PAST.search(asked.text):
-        body = _standing(body, asked)
+    if not _PAST.search(asked.text):
+        body = _standing(body, asked) if EARLIER in body else body
+        body = body if _OVER.search(asked.text) else _OVER.sub(lambda match: " " * len(match.group()), body)
     score = hit.score / best if best > 0 else 1.0
     return Passage(hit.memory, score, body, tuple(_words(body, asked, _dates(hit.memory, body))), photo, reply)
 

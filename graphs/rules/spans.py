@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from memory_r1.graphs.rules.features import echoes, features
+from memory_r1.graphs.rules.fits import fitting
 from memory_r1.graphs.rules.lexis import OPENERS
 from memory_r1.graphs.rules.passage import Passage, Rarity, passage
 from memory_r1.graphs.rules.question import Asked, Shape
@@ -23,11 +24,14 @@ LONGEST = 12
 """Words in a span, at most."""
 JOINED = 4
 """Spans in the answer to a question for several things, at most; another gets one."""
+ALIKE = 0.8
+"""What a word of a joined span must be worth, on average, against one of the best span's."""
 EXPECTED: dict[Shape, float] = {"noun": 5, "deed": 6, "how": 8, "why": 10}
 """Words in a true answer, on average: what recall is expected against."""
 
 _TRIED = 300
 _NOUNS = ("word", "name", "number")
+_TIMES = ("once", "twice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def read(asked: Asked, hits: Sequence[Hit], weights: Mapping[str, float] = SPAN)
     spans: list[Span] = []
     for at, part in enumerate(passages):
         chances = [chance(row, weights) for row in features(asked, passages, at, rarity, echo)]
-        spans += candidates(part, chances)
+        fits = fitting(asked, part)
+        spans += [span for span in candidates(part, chances) if fits(span.first, span.last)]
     return join(spans, EXPECTED[asked.shape], JOINED if asked.several else 1)
 
 
@@ -90,8 +95,10 @@ def candidates(part: Passage, chances: Sequence[float]) -> list[Span]:
 
 
 def _whole(part: Passage, first: int, last: int) -> bool:
-    """Whether a span cuts neither a date nor a noun from its adjectives at its end."""
+    """Whether a span cuts neither a date nor a noun from its adjectives at its end, and drags no "once" along."""
     words = part.words
+    if last > first and words[last].low in _TIMES:
+        return False
     if words[first].dated and first and words[first - 1].dated:
         return False
     if last + 1 == len(words):
@@ -99,7 +106,7 @@ def _whole(part: Passage, first: int, last: int) -> bool:
     after = words[last + 1]
     if words[last].dated and after.dated:
         return False
-    return not (after.runs_on and after.kind in _NOUNS and not after.matches)
+    return not (after.runs_on and after.kind in _NOUNS and not after.matches and after.low not in _TIMES)
 
 
 def join(spans: list[Span], expected: float, most: int) -> list[Span]:
@@ -113,10 +120,11 @@ def join(spans: list[Span], expected: float, most: int) -> list[Span]:
 
     ranked = sorted(spans, key=lambda span: -worth(span.mass, len(span.words)))[:_TRIED]
     chosen = ranked[:1]
+    least = ALIKE * chosen[0].mass / len(chosen[0].words) if chosen else 0.0
     while chosen and len(chosen) < most:
         seen = frozenset[str]().union(*(span.words for span in chosen))
         mass = sum(span.mass for span in chosen)
-        fresh = [span for span in ranked if not span.words & seen]
+        fresh = [span for span in ranked if not span.words & seen and span.mass >= least * len(span.words)]
         best = max(fresh, key=lambda span: worth(mass + span.mass, len(seen) + len(span.words)), default=None)
         if best is None or worth(mass + best.mass, len(seen) + len(best.words)) <= worth(mass, len(seen)):
             break

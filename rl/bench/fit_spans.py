@@ -75,9 +75,10 @@ async def _cases(agent: Agent, conversation: Conversation, questions: Iterable[Q
     cases: list[Case] = []
     for question in questions:
         asked = Asked.read(question.text, conversation.speakers)
-        if asked.kind in RULES:
-            continue
         hits = await agent.store.search(conversation.id, question.text, agent.embedder)
+        rule = RULES.get(asked.kind)
+        if hits and rule and rule(asked, hits):
+            continue
         passages, rarity = take_apart(asked, hits)
         echo, gold = echoes(passages), mem0.tokens(question.answer)
         rows = [row for at in range(len(passages)) for row in features(asked, passages, at, rarity, echo)]
