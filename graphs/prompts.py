@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 
-from memory_r1.memory.dates import MONTHS, find_dates, say
+from memory_r1.memory.dates import find_dates
+from memory_r1.memory.days import MONTHS, say
 from memory_r1.memory.types import Fact, Hit, Memory, Turn
 
 Message = dict[str, str]

@@ -1,7 +1,7 @@
 """Turns what people say about time into dates, and dates into what people say.
 
 Pure and English: no clock (the turn's time is an argument), no locale, no dependency. `find_dates` reads a text,
-`resolve` writes the dates it found into it, `say` renders one.
+`resolve` writes the dates it found into it; `days.say` renders one.
 
     >>> [m.when for m in find_dates("I went there last Friday.", datetime(2023, 7, 15))]
     ['2023-07-14']

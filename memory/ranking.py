@@ -25,6 +25,7 @@ _EXPECTED = (
     (NUMBERED, re.compile(r"\W*how (many|much|often|long|old)\b", re.IGNORECASE)),
 )
 
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
     """A question, ready for the index. Make it by `Query.of`.
@@ -229,9 +230,7 @@ class _Places:
         near = (one <= 1).astype(np.float32)
         before = np.where(asks[:-1], np.float32(weights.reply), np.float32(weights.before)) * near
         far = np.float32(weights.second)
-        return cls(
-            order, before, weights.after * near, weights.near * near + far * (one == 2), far * (two <= 2)
-        )
+        return cls(order, before, weights.after * near, weights.near * near + far * (one == 2), far * (two <= 2))
 
     def inherited(self, counts: Floats) -> Floats:
         """How many of the words of its neighbours count for each memory: (terms, n), of counts (terms, n)."""
@@ -261,9 +260,7 @@ def _back(values: Floats, order: NDArray[np.intp]) -> Floats:
     return out
 
 
-def select(
-    candidates: Candidates, scores: Floats, total: int = 60, per_speaker: int | None = 30
-) -> NDArray[np.intp]:
+def select(candidates: Candidates, scores: Floats, total: int = 60, per_speaker: int | None = 30) -> NDArray[np.intp]:
     """Positions of the chosen candidates, best first: at most `total`, at most `per_speaker` of each speaker.
 
     What speakers with fewer memories leave of `total` is filled with the best of the rest, in the order of the
