@@ -24,7 +24,7 @@ LONGEST = 12
 """Words in a span, at most."""
 JOINED = 4
 """Spans in the answer to a question for several things, at most; another gets one."""
-ALIKE = 0.8
+ALIKE = 0.4
 """What a word of a joined span must be worth, on average, against one of the best span's."""
 EXPECTED: dict[Shape, float] = {"noun": 5, "deed": 6, "how": 8, "why": 10}
 """Words in a true answer, on average: what recall is expected against."""
@@ -78,7 +78,7 @@ def candidates(part: Passage, chances: Sequence[float]) -> list[Span]:
     """All spans of a passage that read well: within a sentence, opened as an answer may be, ending with content."""
     found: list[Span] = []
     for first, opening in enumerate(part.words):
-        if not opening.content and opening.low not in OPENERS:
+        if (not opening.content and opening.low not in OPENERS) or _repeats(part, first):
             continue
         seen: set[str] = set()
         mass = 0.0
@@ -92,6 +92,12 @@ def candidates(part: Passage, chances: Sequence[float]) -> list[Span]:
             if word.content and not (last == first and word.kind == "ly") and _whole(part, first, last):
                 found.append(Span(part, first, last, frozenset(seen), mass))
     return found
+
+
+def _repeats(part: Passage, first: int) -> bool:
+    """Whether a span would open with a verb of the question ("grow tulips", to "What does she grow?")."""
+    word = part.words[first]
+    return word.matches and first > 0 and part.words[first - 1].kind in ("pronoun", "auxiliary")
 
 
 def _whole(part: Passage, first: int, last: int) -> bool:
