@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from memory_r1.graphs.rules.changes import is_change
 from memory_r1.graphs.rules.text import (
     FUNCTION_WORDS,
     INTERJECTIONS,
@@ -120,6 +121,8 @@ def _cheers(text: str, fact: Fact) -> bool:
     no day and no number that a later question could ask for.
     """
     if fact.when or len(fact.entities) > 1 or any(c.isdigit() for c in text) or _FIRST_PERSON.search(text):
+        return False
+    if is_change(text):
         return False
     count = len(text.split())
     return count <= 2 or (count <= 6 and bool(_CHEER.match(text))) or (count <= 7 and bool(_YOU.search(text)))

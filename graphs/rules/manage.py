@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from memory_r1.graphs.rules.changes import changed, retracted
 from memory_r1.graphs.rules.lexis import light_roots, root
 from memory_r1.graphs.rules.passage import EARLIER, split
 from memory_r1.graphs.rules.text import words
@@ -26,7 +27,7 @@ RETRACTS = 0.6
 _NEGATION = re.compile(r"\b(?:no|not|never|nobody|nothing|without|cannot|\w+n['’]t)\b", re.IGNORECASE)
 _CORRECTION = re.compile(
     r"\b(?:actually|no longer|not .{0,40}any ?more|\w+n['’]t .{0,40}any ?more|(?:moved|changed|switched|renamed)"
-    r"\b.{0,30}\bto|instead of|i was wrong|i meant|correction|rather than)\b",
+    r"\b.{0,30}\bto|instead of|i was wrong|i (?:have |['’]ve )?changed my mind|i meant|correction|rather than)\b",
     re.IGNORECASE,
 )
 _RETRACTION = re.compile(
@@ -101,20 +102,27 @@ def _decide(fact: Fact, saying: _Saying, known: Sequence[tuple[Memory, _Saying]]
     for memory, old in known:
         if fact.text == memory.text or (fact.when == memory.when and saying.same(old)):
             return Noop(fact.turns, fact.text, memory.id, "duplicate")
-    cues = ((_RETRACTION, RETRACTS), (_CORRECTION, ABOUT))
-    for cue, least in cues:
-        if not cue.search(saying.body):
-            continue
-        near = max(known, key=lambda pair: saying.covers(pair[1]), default=None)
-        if near is None:
-            continue
-        named = cue is _CORRECTION and _names_of(fact) & _names_of(near[0]) and len(saying.roots & near[1].roots) > 1
-        if saying.covers(near[1]) < least and not named:
-            continue
-        if cue is _RETRACTION:
-            return Delete((near[0].id,), fact.turns)
-        return _replace(fact, near[0])
+    now = [(memory, old.body) for memory, old in known]
+    if gone := _taken_back(saying, known) or retracted(saying.body, now):
+        return Delete((gone.id,), fact.turns)
+    if old := _corrected(fact, saying, known) or changed(saying.body, fact, now):
+        return _replace(fact, old)
     return Add(fact.text, fact.speaker, fact.turns, fact.when, fact.entities)
+
+
+def _taken_back(saying: _Saying, known: Sequence[tuple[Memory, _Saying]]) -> Memory | None:
+    near = max(known, key=lambda pair: saying.covers(pair[1]), default=None)
+    if near is None or not _RETRACTION.search(saying.body) or saying.covers(near[1]) < RETRACTS:
+        return None
+    return near[0]
+
+
+def _corrected(fact: Fact, saying: _Saying, known: Sequence[tuple[Memory, _Saying]]) -> Memory | None:
+    near = max(known, key=lambda pair: saying.covers(pair[1]), default=None)
+    if near is None or not _CORRECTION.search(saying.body):
+        return None
+    named = _names_of(fact) & _names_of(near[0]) and len(saying.roots & near[1].roots) > 1
+    return near[0] if named or saying.covers(near[1]) >= ABOUT else None
 
 
 def _names_of(told: Fact | Memory) -> set[str]:
