@@ -20,6 +20,14 @@ from memory_r1.memory.stores import neo4j_bulk as bulk
 from memory_r1.memory.stores import neo4j_queries as cypher
 from memory_r1.memory.stores.neo4j_cache import Cache
 from memory_r1.memory.stores.neo4j_connection import Connection, Run, listed, paged
+from memory_r1.memory.stores.neo4j_reading import (
+    all_turns,
+    held_bank,
+    locked_bank,
+    log_since,
+    some_memories,
+    vector_reader,
+)
 from memory_r1.memory.stores.neo4j_records import (
     Held,
     bank_key,
@@ -31,7 +39,6 @@ from memory_r1.memory.stores.neo4j_records import (
     read_memories,
     read_revisions,
     read_turn,
-    read_vectors,
     revision_row,
     turn_row,
 )
@@ -96,7 +103,7 @@ class Neo4jStore(Store):
         return read_bank(rows[0]).bank
 
     async def bank(self, bank: str) -> Bank:
-        return (await self._connection.read(lambda run: _held(run, bank))).bank
+        return (await self._connection.read(lambda run: held_bank(run, bank))).bank
 
     async def banks(self) -> list[Bank]:
         return [read_bank(row).bank for row in await self._connection.read(lambda run: run(cypher.READ_BANKS))]
@@ -107,7 +114,7 @@ class Neo4jStore(Store):
         async def apply(run: Run) -> Receipt:
             held, done, change = await _planned(run, bank, write, vectors)
             if change is None:
-                created = await _memories(run, held, done.created)
+                created = await some_memories(run, held, done.created)
                 return Receipt(done, tuple(created), repeated=done not in attempts)
             attempts.append(change.revision)
             await _store(run, held, change, vectors)
@@ -119,9 +126,9 @@ class Neo4jStore(Store):
         self, bank: str, ids: Sequence[str] | None = None, *, revision: int | None = None
     ) -> list[Memory]:
         async def read(run: Run) -> list[Memory]:
-            held = await _held(run, bank)
+            held = await held_bank(run, bank)
             if ids is not None:
-                return await _memories(run, held, ids)
+                return await some_memories(run, held, ids)
             at = held.bank.revision if revision is None else revision
             return read_memories(await paged(run, cypher.PAGE_LIVE, held.memories, key=held.key, revision=at))
 
@@ -129,30 +136,30 @@ class Neo4jStore(Store):
 
     async def all_memories(self, bank: str) -> list[Memory]:
         async def read(run: Run) -> list[Memory]:
-            held = await _held(run, bank)
+            held = await held_bank(run, bank)
             return read_memories(await paged(run, cypher.PAGE_MEMORIES, held.memories, key=held.key))
 
         return await self._connection.read(read)
 
     async def turns(self, bank: str, ids: Sequence[str] | None = None) -> list[Turn]:
         async def read(run: Run) -> list[Turn]:
-            held = await _held(run, bank)
+            held = await held_bank(run, bank)
             if ids is None:
-                return await _all_turns(run, held)
+                return await all_turns(run, held)
             return [read_turn(row) for row in await listed(run, cypher.READ_TURNS, key=held.key, ids=list(ids))]
 
         return await self._connection.read(read)
 
     async def log(self, bank: str, since: int = 0) -> list[Revision]:
         async def read(run: Run) -> list[Revision]:
-            return await _log(run, await _held(run, bank), since)
+            return await log_since(run, await held_bank(run, bank), since)
 
         return await self._connection.read(read)
 
     async def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
         found: list[Vectors] = []
         for start in range(0, max(len(ids), 1), _SOME):
-            found.append(await self._connection.read(_reads_vectors(bank, ids[start : start + _SOME])))
+            found.append(await self._connection.read(vector_reader(bank, ids[start : start + _SOME])))
         return np.concatenate(found)
 
     async def candidates(self, bank: str, query: Query) -> Candidates:
@@ -172,7 +179,7 @@ class Neo4jStore(Store):
 
     async def history(self, bank: str, memory: str) -> list[Memory]:
         async def read(run: Run) -> list[Memory]:
-            held = await _held(run, bank)
+            held = await held_bank(run, bank)
             found = await listed(run, cypher.READ_LINEAGE, key=held.key, number=number(memory))
             if not found:
                 raise UnknownMemoryError(
@@ -185,7 +192,7 @@ class Neo4jStore(Store):
     async def replace_vectors(
         self, bank: str, embedder: str, dim: int, vectors: Mapping[str, Vectors], revision: int
     ) -> Bank:
-        held = await self._connection.read(lambda run: _held(run, bank))
+        held = await self._connection.read(lambda run: held_bank(run, bank))
         await self._index(slot(dim, other=held.slot), dim)
         async with self._queue(bank):
             try:
@@ -195,11 +202,11 @@ class Neo4jStore(Store):
 
     async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
         async def erase(run: Run) -> Revision:
-            held = await _locked(run, bank)
+            held = await locked_bank(run, bank)
             if done := await run(cypher.READ_DONE, key=held.key, write=key):
                 return read_revisions(done[0])[0]
-            found = await _memories(run, held, memories)
-            log, turns = await _log(run, held), await _all_turns(run, held)
+            found = await some_memories(run, held, memories)
+            log, turns = await log_since(run, held), await all_turns(run, held)
             erasure = plan_erasure(held.bank, found, log, turns, (key, recorded))
             await run(
                 cypher.ERASE, bank=bank, state=bank_state(erasure.bank), log=[revision_row(erasure.revision, held)],
@@ -246,45 +253,6 @@ class Neo4jStore(Store):
         if vector_index(slot) not in self._indexed:
             await make(self._connection, vector_statement(slot, dim, self._connection.version))
             self._indexed.add(vector_index(slot))
-
-
-async def _held(run: Run, bank: str) -> Held:
-    rows = await run(cypher.READ_BANK, bank=bank)
-    if not rows:
-        raise UnknownBankError.of(bank)
-    return read_bank(rows[0])
-
-
-async def _locked(run: Run, bank: str) -> Held:
-    rows = await run(cypher.LOCK_BANK, bank=bank)
-    if not rows:
-        raise UnknownBankError.of(bank)
-    return read_bank(rows[0])
-
-
-async def _memories(run: Run, held: Held, ids: Sequence[str]) -> list[Memory]:
-    return read_memories(await listed(run, cypher.READ_MEMORIES, key=held.key, numbers=[number(id) for id in ids]))
-
-
-async def _all_turns(run: Run, held: Held) -> list[Turn]:
-    return [read_turn(row) for row in await paged(run, cypher.PAGE_TURNS, held.turns, key=held.key)]
-
-
-async def _log(run: Run, held: Held, since: int = 0) -> list[Revision]:
-    return read_revisions(await paged(run, cypher.PAGE_LOG, held.log(since), key=held.key))
-
-
-def _reads_vectors(bank: str, ids: Sequence[str]) -> Callable[[Run], Awaitable[Vectors]]:
-    async def read(run: Run) -> Vectors:
-        held = await _held(run, bank)
-        numbers = [number(id) for id in ids]
-        rows = await listed(run, cypher.READ_VECTORS, key=held.key, slot=held.slot, numbers=numbers)
-        found, missing = read_vectors(rows, ids, held.bank.dim)
-        if missing:
-            raise UnknownMemoryError(f"bank {bank!r} has no memory {missing[0]!r}", memory=missing[0])
-        return found
-
-    return read
 
 
 async def _planned(run: Run, bank: str, write: Write, vectors: Vectors) -> tuple[Held, Revision, Change | None]:
