@@ -14,11 +14,6 @@ _AHEAD = (
     r"|have to|has to|(?:would|\w+['’]d) (?:like|love)|see (?:you|ya)|upcoming|coming up|supposed to|due|scheduled"
     r"|(?:excited|ready) (?:for|to)|invited|should|may|might|must"
 )
-_PRESENT = (
-    r"(?:am|is|are|\w+['’](?:m|re|s)) (?:\w+ )?(?!being|been|having)\w{2,}ing|(?:is|are|\w+['’](?:s|re)|have|has"
-    r"|(?:have|has|\w+['’]ve|\w+['’]s) got|starts?|begins?|opens?|ends?|leaves?|arrives?|meets?|comes?|goes|takes?"
-    r"|turns?|runs?|plays?|flies|fly)"
-)
 _GONE = (
     r"thank(?:s| you)|(?:was|were) (?:going|planning|supposed|gonna) to|was|were|wasn['’]t|weren['’]t|did|didn['’]t"
     r"|had|hadn['’]t|(?:have|has|\w+['’]ve|haven['’]t|hasn['’]t) (?:just |already |never )?(?:been|done|had|\w+ed)"
@@ -27,6 +22,14 @@ _GONE = (
     r"|became|began|bought|brought|broke|built|came|caught|chose|drank|drew|drove|ate|fell|felt|flew|found|fought"
     r"|forgot|gave|got|grew|heard|held|kept|knew|led|left|lost|made|met|paid|ran|rode|rose|said|sang|sat|saw|sent"
     r"|slept|sold|spent|spoke|stood|swam|taught|thought|threw|told|took|understood|went|woke|won|wore|wrote|hung|lent"
+    r"|beat|bent|bit|blew|dealt|dug|fed|fled|forgave|froze|hid|laid|lit|meant|overcame|rang|sank|shone|shook|shot|slid"
+    r"|spun|stole|struck|stuck|stung|swept|swore|swung|tore|wept|cut|put|hit|read|set|let|shut|hurt|cost|quit"
+)
+_PRESENT = (
+    r"(?:am|is|are|\w+['’](?:m|re|s)) (?:\w+ )?(?!being|been|having)\w{2,}ing|(?:is|are|\w+['’](?:s|re)|have|has"
+    r"|(?:have|has|\w+['’]ve|\w+['’]s) got|starts?|begins?|opens?|ends?|leaves?|arrives?|meets?|comes?|goes|takes?"
+    r"|turns?|runs?|plays?|flies|fly)"
+    rf"|(?:i|we|they) (?!(?:{_GONE}|also|just|really|finally|even|still|never|always|both|all|then|only|kinda)\b)\w+"
 )
 _CUE = re.compile(rf"\b(?:(?P<gone>{_GONE})|(?P<ahead>{_AHEAD})|(?P<present>{_PRESENT}))(?![\w'’])", re.IGNORECASE)
 _BREAK = re.compile(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
 from memory_r1.graphs.rules.lexis import NUMBER_WORDS, root
@@ -33,8 +33,11 @@ _OFTEN = re.compile(
     r"|every (?:other )?(?:single )?\w+|daily|weekly|monthly|yearly|annually|(?:once|twice) in a while)\b",
     re.IGNORECASE,
 )
+_ORDINALS = {"second": "2", "third": "3", "fourth": "4", "fifth": "5", "another": "2"}
+_UNITS = frozenset(root(word) for word in "year month week day hour minute mile kilometer km percent".split())
 _COUNT = re.compile(
-    r"\b(?:\d+(?:,\d{3})*(?:\.\d+)?%?|" + "|".join(sorted(NUMBER_WORDS)) + r")(?![\w-])|\$\d[\d,.]*", re.I
+    r"\b(?:\d+(?:,\d{3})*(?:\.\d+)?%?|" + "|".join(sorted({*NUMBER_WORDS, *_ORDINALS})) + r")(?![\w-])|\$\d[\d,.]*",
+    re.I,
 )
 _DENIED = re.compile(r"\b(?:not|never|no longer|\w+n['’]t|stopped|quit|unfortunately)\b", re.IGNORECASE)
 _CONTRARY = re.compile(r"\b(?:if .*(?:n['’]t|not|never)\b|still\b)", re.IGNORECASE)
@@ -107,15 +110,19 @@ def _ended(asked: Asked, text: str) -> str:
 
 
 def many(asked: Asked, hits: Sequence[Hit]) -> Found | None:
-    """The number before what is counted, else on how many days it was told of, else any number of the best hits."""
+    """The number before what is counted, else on how many days it was told of, else any number of the best hits.
+
+    "A second dog" makes two. A measure ("four years") is no count of something else.
+    """
     counted = {root(word) for word in re.findall(r"\bhow (?:many|much|old) ([\w'’-]+)", asked.text.lower())} - {""}
     near: list[tuple[float, str, Memory]] = []
     other: list[tuple[float, str, Memory]] = []
     for hit in hits[:_SCANNED]:
-        body = split(hit.memory)[2]
-        for match in _COUNT.finditer(_dateless(body, hit.memory)):
-            after = {root(word) for word in words(body[match.end() :])[:3]}
-            (near if counted & after else other).append((_ratio(hit, hits), match.group(), hit.memory))
+        for text, after in _numbers(hit.memory):
+            if counted & after:
+                near.append((_ratio(hit, hits), text, hit.memory))
+            elif not after & _UNITS and text.lower() not in _ORDINALS:
+                other.append((_ratio(hit, hits), text, hit.memory))
     told = [hit.memory for hit in hits[:_SCANNED] if _ratio(hit, hits) >= _CLOSE]
     days = {str(memory.recorded.date()): memory for memory in told}
     if not near and "times" in asked.text.lower():
@@ -126,9 +133,20 @@ def many(asked: Asked, hits: Sequence[Hit]) -> Found | None:
     return _digits(best[1]), [best[2]]
 
 
+def _numbers(memory: Memory) -> Iterator[tuple[str, set[str]]]:
+    """The numbers that a memory says, each with the roots of the three words after it."""
+    body = split(memory)[2]
+    for match in _COUNT.finditer(_dateless(body, memory)):
+        yield match.group(), {root(word) for word in words(body[match.end() :])[:3]}
+
+
 def _digits(text: str) -> str:
     """Number words as figures: "seven years" becomes "7 years"."""
-    count = {**{word: str(value) for word, value in NUMBERS.items() if len(word) > 2}, "once": "1", "twice": "2"}
+    count = {
+        **{word: str(value) for word, value in NUMBERS.items() if len(word) > 2},
+        "once": "1",
+        "twice": "2",
+    } | _ORDINALS
     return re.sub(r"^[a-z]+", lambda match: count.get(match.group().lower(), match.group()), text, flags=re.IGNORECASE)
 
 

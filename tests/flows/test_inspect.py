@@ -59,8 +59,9 @@ def test_demo_shows_every_kind_of_operation_and_rests_answers_on_memories():
     found = read("demo")
     kinds = {operation["kind"] for turn in found["turns"] for operation in turn["operations"]}
     assert kinds == {"add", "update", "delete", "noop"}
-    assert all(answer["memories"] for answer in found["answers"] if answer["expected"])
-    missed = [answer for answer in found["answers"] if answer["expected"].lower() not in answer["answer"].lower()]
-    assert len(missed) <= 1, missed
+    answers = found["answers"]
+    assert [one for one in answers if one["expected"].lower() not in one["answer"].lower()] == []
+    assert [one["question"] for one in answers if not one["memories"]] == ["Where does Nora's brother live?"]
+    assert len(answers) >= 8
     shown = run("demo").stdout
     assert all(kind.upper() in shown for kind in kinds)

@@ -124,3 +124,53 @@ def test_a_huge_memory_is_read_in_time() -> None:
 def test_the_same_input_gives_the_same_answer() -> None:
     known = hits("I paint boats and birds.", "I painted a sunset in June.", "We paint with the kids.")
     assert len({answer("What does Ana paint?", known).text for _ in range(5)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "question"),
+    [
+        (["I love my greyhound.", "I live in Ghent."], "Where does Ana's brother live?"),
+        (["I ran the half marathon in Bruges."], "Who painted the sign?"),
+        (["I painted a big sign."], "Where did Ana paint the sign?"),
+        (["I have a dog, Buddy."], "Does Ana have a cat?"),
+        (["I bought a red kayak."], "What does Ana cook for dinner?"),
+        (["My boss praised me."], "Who is Ana's brother?"),
+    ],
+)
+def test_what_no_memory_tells_is_not_invented(said: list[str], question: str) -> None:
+    found = answer(question, hits(*said))
+    assert (found.text, found.selected) == (UNKNOWN, ())
+
+
+def test_what_another_did_is_not_told_of_the_one_asked_about() -> None:
+    times = {"session": "1", "index": 1, "recorded": TIME, "born": 1}
+    known = [
+        Hit(Memory("m1", "Ben: I play the cello in a quartet.", "Ben", ("D1:1",), **times), 1.0),
+        Hit(Memory("m2", "Ana: I swim in the lake.", "Ana", ("D1:2",), **times), 0.5),
+    ]
+    assert answer("What does Ana play in the quartet?", known).text == UNKNOWN
+    assert "cello" in answer("What does Ben play in the quartet?", known).text
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "expected"),
+    [
+        ("It is called Loose Spoke. Leena painted the sign.", "Who painted the sign?", "Leena"),
+        ("I play the cello.", "Who plays the cello?", "Ana"),
+        ("I found out that I am allergic to birch pollen.", "Who is allergic to birch pollen?", "Ana"),
+        ("My sister Leena is flying over.", "Who is Leena?", "Ana's sister"),
+        ("My sister Leena is flying over.", "Who is Ana's sister?", "Leena"),
+        ("My sister painted the sign.", "Who painted the sign?", "Ana's sister"),
+        ("I am allergic to birch pollen.", "What is Ana allergic to?", "birch pollen"),
+        ("I flew to Rome in May.", "Where did Ana fly to?", "Rome"),
+        ("I adopted a greyhound. Her name is Pixel.", "What is the name of Ana's greyhound?", "Pixel"),
+        ("I adopted a second dog, Biscuit.", "How many dogs does Ana have?", "2"),
+    ],
+)
+def test_an_answer_is_what_the_question_word_asks_for(said: str, question: str, expected: str) -> None:
+    assert answer(question, hits(said)).text == expected
+
+
+def test_what_is_over_is_not_told_as_what_is() -> None:
+    known = hits("I no longer work at the bakery in Ghent.", "I work at a repair shop in Antwerp.")
+    assert "Antwerp" in answer("Where does Ana work?", known).text

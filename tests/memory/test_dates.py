@@ -153,6 +153,7 @@ WEDNESDAY = datetime(2024, 3, 6)
         ("We're meeting on Friday.", "We're meeting the Friday after 6 March 2024."),
         ("My exam is on Friday.", "My exam is the Friday after 6 March 2024."),
         ("I have a race on Sunday.", "I have a race the Sunday after 6 March 2024."),
+        ("We give a concert on Friday.", "We give a concert the Friday after 6 March 2024."),
         ("I got tickets for Friday.", "I got tickets for the Friday after 6 March 2024."),
         ("On Saturday I'm going to run.", "The Saturday after 6 March 2024 I'm going to run."),
         ("The concert is this Friday.", "The concert is the Friday after 6 March 2024."),
@@ -170,6 +171,7 @@ def test_what_is_spoken_of_as_ahead_comes_after(text: str, resolved: str) -> Non
     ("text", "resolved"),
     [
         ("I met Tom on Friday.", "I met Tom the Friday before 6 March 2024."),
+        ("I really put my back out on Friday.", "I really put my back out the Friday before 6 March 2024."),
         ("I met Tom Friday.", "I met Tom the Friday before 6 March 2024."),
         ("The party on Saturday was great.", "The party the Saturday before 6 March 2024 was great."),
         ("Thanks for coming on Saturday!", "Thanks for coming the Saturday before 6 March 2024!"),
