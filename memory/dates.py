@@ -61,10 +61,13 @@ def find_dates(text: str, spoken: datetime) -> list[DateMention]:
 
 def resolve(text: str, spoken: datetime) -> str:
     """Write the dates that `find_dates` found into `text`, in place of the relative expressions."""
-    for mention in reversed(find_dates(text, spoken)):
-        if mention.phrase.lower() != mention.text.lower():
-            text = text[: mention.start] + _fit(text, mention) + text[mention.end :]
-    return text
+    parts: list[str] = []
+    end = 0
+    for mention in find_dates(text, spoken):
+        same = mention.phrase.lower() == mention.text.lower()
+        parts += [text[end : mention.start], mention.text if same else _fit(text, mention)]
+        end = mention.end
+    return "".join([*parts, text[end:]])
 
 
 def _read(rule: Rule, match: re.Match[str], spoken: date) -> Reading | None:
@@ -74,13 +77,14 @@ def _read(rule: Rule, match: re.Match[str], spoken: date) -> Reading | None:
         return None
 
 
+_LOOK_BACK = 40
 _SUBJECT = re.compile(r",| (?:i|we|he|she|they|you|my|our)\b", re.IGNORECASE)
 _LEADS = re.compile(r"(?:\b(?:on|in|since|until|till|by|from|of|to|for|before|after|the|early|late)|[:(,–-])$")
 
 
 def _fit(text: str, mention: DateMention) -> str:
     """The phrase as it reads at its place: a preposition where English wants one, a capital at the start."""
-    before = text[: mention.start].rstrip()
+    before = text[max(0, mention.start - _LOOK_BACK) : mention.start].rstrip()
     phrase = mention.phrase
     plain = phrase[0].isdigit() or phrase.split(" ")[0] in MONTHS
     if plain and (not _LEADS.search(before) if before else _SUBJECT.match(text, mention.end)):

@@ -7,6 +7,7 @@ else the first after it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _AHEAD = (
     r"will|\w+['’]ll|won['’]t|shall|(?:going|trying) to|gonna|tomorrow|next|let['’]?s|let us|can['’]?t wait|can"
@@ -31,6 +32,7 @@ _PRESENT = (
     r"|turns?|runs?|plays?|flies|fly)"
     rf"|(?:i|we|they) (?!(?:{_GONE}|also|just|really|finally|even|still|never|always|both|all|then|only|kinda)\b)\w+"
 )
+_FAR = 120
 _CUE = re.compile(rf"\b(?:(?P<gone>{_GONE})|(?P<ahead>{_AHEAD})|(?P<present>{_PRESENT}))(?![\w'’])", re.IGNORECASE)
 _BREAK = re.compile(
     r"[.!?;\n…]|,? (?:but|because|since|although|though|while)(?= )|, (?:and|so)(?= )"
@@ -42,14 +44,20 @@ _BREAK = re.compile(
 def ahead(text: str, start: int, end: int) -> bool | None:
     """Whether what happens at the date `text[start:end]` is still to come; None when no verb tells."""
     first, last = _clause(text, start, end)
-    before = [m for m in _CUE.finditer(text, first, last) if m.end() <= start]
-    cue = before[-1] if before else _CUE.search(text, end, last)
+    return _tells(text[first:start], text[end:last])
+
+
+@lru_cache(maxsize=2048)
+def _tells(before: str, after: str) -> bool | None:
+    """What the verb nearest before a date says, or else the first after it."""
+    earlier = list(_CUE.finditer(before))
+    cue = earlier[-1] if earlier else _CUE.search(after)
     return None if cue is None else cue["gone"] is None
 
 
 def _clause(text: str, start: int, end: int) -> tuple[int, int]:
-    """Where the clause around `text[start:end]` begins and ends; at most 200 characters to either side."""
-    low, high = max(0, start - 200), min(len(text), end + 200)
+    """Where the clause around `text[start:end]` begins and ends; `_FAR` characters to either side at most."""
+    low, high = max(0, start - _FAR), min(len(text), end + _FAR)
     first = max((m.end() for m in _BREAK.finditer(text, low, start)), default=low)
     after = _BREAK.search(text, end, high)
     return first, after.start() if after else high
