@@ -8,11 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
+
 from memory_r1.memory.analysis import analyze, index_text
 from memory_r1.memory.lexicon import DATED, NUMBERED, concepts, is_concept
 from memory_r1.memory.ranking import Candidates, Floats, Query
 from memory_r1.memory.types import Memory
-from numpy.typing import NDArray
 
 _DIGIT = re.compile(r"\d")
 

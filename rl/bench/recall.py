@@ -102,8 +102,6 @@ def _means(found: Sequence[Found]) -> tuple[int | float, ...]:
     """Questions, evidence turns, then recall by question and by evidence turn, in percent."""
     sizes = [len(one.question.evidence) for one in found]
     counts = [(*one.best, one.budget) for one in found]
-    macro = [
-        sum(count[at] / size for count, size in zip(counts, sizes, strict=True)) / len(found) for at in range(4)
-    ]
+    macro = [sum(count[at] / size for count, size in zip(counts, sizes, strict=True)) / len(found) for at in range(4)]
     micro = [sum(count[at] for count in counts) / sum(sizes) for at in range(4)]
     return (len(found), sum(sizes), *(round(100 * value, 1) for value in (*macro, *micro)))

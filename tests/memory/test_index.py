@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.index import BankIndex, IndexRow, pool
 from memory_r1.memory.ranking import Candidates, Query, rank
