@@ -148,11 +148,11 @@ async def test_eight_connections_on_one_bank_lose_no_update(neo4j_servers, versi
 
 
 @pytest.mark.parametrize("version", ["5.26", "2026"])
-async def test_many_banks_over_several_connections_do_not_mix(neo4j_servers, version):
+async def test_a_hundred_banks_over_several_connections_do_not_mix(neo4j_servers, version):
     server = neo4j_servers(version)
     server.wipe()
     stores = await asyncio.gather(*(server.open() for _ in range(3)))
-    names = [f"{form}{n}" for n in range(10) for form in ("u-", "U-", "u-1-")]
+    names = [f"{form}{n}" for n in range(34) for form in ("u-", "U-", "u-1-")]
 
     async def fill(name, store):
         await store.open_bank(name, EMBEDDER, START)
