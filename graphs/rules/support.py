@@ -6,6 +6,7 @@ but of somebody else; they never mention the relative that the question is about
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from memory_r1.graphs.rules.lexis import meanings, root
@@ -19,9 +20,10 @@ COVERED = 0.25
 """Share of the question that the first hits must cover together."""
 BY_MEANING = 0.45
 """That share when none of the question's words stands there, only words of their meaning, which count half."""
-OTHERS = 0.2
+OTHERS = 0.3
 """How much more of the question one memory of somebody else may cover than any about whom it names."""
 
+_GUESS = re.compile(r"\b(?:would|might|likely|probably|potentially)\b", re.IGNORECASE)
 _READ = 8
 _OTHERS_READ = 12
 _KIN = CONCEPT + "kin"
@@ -32,11 +34,15 @@ _KIN_GROUPS = (
 
 
 def supported(asked: Asked, hits: Sequence[Hit]) -> bool:
-    """Whether `hits` can hold the answer. A question without a word to look for is answered from any hit."""
+    """Whether `hits` can hold the answer.
+
+    A question without a word to look for is answered from any hit, and so is one that asks for a guess ("Would she …"),
+    whose words need not have been said.
+    """
     if not hits:
         return False
-    if not asked.roots:
-        return True
+    if not asked.roots or _GUESS.search(asked.text):
+        return _has_kin(asked, hits)
     seen = [_read(hit.memory) for hit in hits[:_OTHERS_READ]]
     rarity = Rarity(hits)
     keys = asked.roots - QUESTION_WORDS or asked.roots
