@@ -20,6 +20,7 @@ EXTRAS = {
     "openai": (("langchain-openai",), "models behind an OpenAI-compatible endpoint, as vLLM"),
     "embed": (("sentence-transformers", "torch"), "embeddings by meaning, from a sentence-transformers model"),
     "serve": (("langgraph-cli", "langgraph-api"), "langgraph dev, Studio and the SDK"),
+    "flows": (("typer", "rich"), "this command line"),
     "rl": (("nltk",), "scoring answers: memory-r1 bench answers"),
 }
 """What each optional extra brings."""

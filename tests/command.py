@@ -14,7 +14,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from memory_r1.flows.cli import app
+from memory_r1.flows.cli.app import app
 
 TALK = [
     {"speaker": "Anna", "text": "I moved to Oslo with my cat Pablo.", "time": "2024-05-01T10:00"},

@@ -32,7 +32,7 @@ def test_help_names_commands_settings_and_exit_statuses():
 
 def test_help_loads_neither_the_agent_nor_the_stores():
     code = (
-        "import sys\nfrom memory_r1.flows.cli import app\napp(['--help'], standalone_mode=False)\n"
+        "import sys\nfrom memory_r1.flows.cli.app import app\napp(['--help'], standalone_mode=False)\n"
         "heavy = {'langgraph', 'langchain_core', 'numpy', 'pydantic', 'rich', 'neo4j'} & set(sys.modules)\n"
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
