@@ -198,9 +198,7 @@ def _coded(known: dict[str, int], names: Iterable[str]) -> dict[str, int]:
 def _part(rows: Sequence[IndexRow], vectors: Floats, sessions: dict[str, int], speakers: dict[str, int]) -> _Part:
     if len(rows) != len(vectors):
         raise ValueError(f"{len(rows)!r} rows need as many vectors, not {len(vectors)!r}")
-    columns = [
-        (sessions[row.session], row.index, speakers[row.speaker], _length(row), row.asks) for row in rows
-    ]
+    columns = [(sessions[row.session], row.index, speakers[row.speaker], _length(row), row.asks) for row in rows]
     return _Part(
         tuple(rows),
         tuple(row.id for row in rows),

@@ -53,6 +53,7 @@ async def log_since(run: Run, held: Held, since: int = 0) -> list[Revision]:
 
 def vector_reader(bank: str, ids: Sequence[str]) -> Callable[[Run], Awaitable[Vectors]]:
     """What reads a row for each of `ids`; raises UnknownMemoryError."""
+
     async def read(run: Run) -> Vectors:
         held = await held_bank(run, bank)
         numbers = [number(id) for id in ids]
