@@ -42,7 +42,7 @@ from memory_r1.graphs.state import (
 )
 from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step, emit
 from memory_r1.memory.analysis import index_text
-from memory_r1.memory.apply import texts
+from memory_r1.memory.apply import contradicts, texts
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import ConflictError, MalformedOutputError
 from memory_r1.memory.ranking import Query
@@ -155,7 +155,7 @@ class Remember:
     async def _known(self, bank: Bank, turn: Turn) -> bool:
         """Whether the turn is stored. A forgotten one (its text is blank) counts, so that it stays forgotten."""
         stored = await self.store.turns(bank.id, [turn.id])
-        if stored and stored[0] != turn and stored[0].text:
+        if stored and contradicts(stored[0], turn):
             raise ConflictError(f"turn {turn.id!r} is stored with other content: give the new one an id of its own")
         return bool(stored)
 

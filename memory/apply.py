@@ -165,6 +165,11 @@ def _heir(memory: Memory, restored: Mapping[str, Sequence[Memory]]) -> Memory:
     return memory
 
 
+def contradicts(stored: Turn, told: Turn) -> bool:
+    """Whether `told` is another turn under the id of `stored`. A forgotten turn, which is blank, contradicts none."""
+    return stored != told and bool(stored.text or stored.caption)
+
+
 def _fresh_turns(turns: Sequence[Turn], stored: Mapping[str, Turn]) -> tuple[Turn, ...]:
     fresh: dict[str, Turn] = {}
     for turn in turns:
@@ -172,7 +177,7 @@ def _fresh_turns(turns: Sequence[Turn], stored: Mapping[str, Turn]) -> tuple[Tur
         if old is None:
             _check_text(turn.text + turn.caption, f"turn {turn.id!r}", MAX_TURN, blank=True)
             fresh[turn.id] = turn
-        elif old != turn and old.text:
+        elif contradicts(old, turn):
             raise ConflictError(f"turn {turn.id!r} is stored with other content: give the new one an id of its own")
     return tuple(fresh.values())
 

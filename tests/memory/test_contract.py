@@ -210,8 +210,11 @@ async def test_a_turn_id_keeps_its_content(store):
     await put(store, bank, 1)
     with pytest.raises(ConflictError, match="other content"):
         await put(store, bank, 2, turns=(turn(1, "something else"),))
+    await put(store, bank, 4, turns=(turn(4, "", caption="a dog"),))
+    with pytest.raises(ConflictError, match="other content"):
+        await put(store, bank, 5, turns=(turn(4, "", caption="a cat"),))
     await put(store, bank, 3, turns=(turn(1), turn(3)))
-    assert [t.id for t in await store.turns(bank)] == ["D1:1", "D1:3"]
+    assert [t.id for t in await store.turns(bank)] == ["D1:1", "D1:4", "D1:3"]
 
 
 @pytest.mark.parametrize(
