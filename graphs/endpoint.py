@@ -12,8 +12,8 @@ from typing import Any
 from memory_r1.graphs.parse import clip
 from memory_r1.graphs.roles import Role
 from memory_r1.memory.errors import MalformedOutputError, ModelError, ModelUnavailableError
+from memory_r1.memory.retry import passes
 
-_PASSING_STATUS = (408, 409, 425, 429)
 _LOST = {"APIError", "TransportError", "StreamError", "ClientError"}
 _CUT = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}
 
@@ -32,7 +32,7 @@ def passing(error: Exception) -> bool:
     """Whether the same call may succeed later: time-outs, lost connections, 429, 5xx."""
     status = _status(error)
     if status is not None:
-        return status in _PASSING_STATUS or status >= 500
+        return passes(status)
     return isinstance(error, OSError | json.JSONDecodeError) or bool(_names(error) & _LOST)
 
 

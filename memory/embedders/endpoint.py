@@ -14,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from ..errors import InputError, MalformedOutputError, MissingExtraError, ModelError, ModelUnavailableError
+from ..retry import passes
 from .base import Vectors
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 MAX_REPLY = 64_000_000
 """Bytes that a reply may have."""
-_TRY_AGAIN = frozenset({408, 409, 425, 429})
 _LONGEST_PAUSE = 30.0
 
 
@@ -114,7 +114,7 @@ class EndpointEmbedder:
             if status == 200:
                 return self._rows(body, len(texts))
             reason = f"status {status}"
-            if status not in _TRY_AGAIN and status < 500:
+            if not passes(status):
                 raise self._refused(status, body)
         raise ModelUnavailableError(
             f"the embeddings endpoint {self._url} failed {self._patience.attempts} times, at last with: {reason}. "
