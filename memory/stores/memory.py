@@ -74,6 +74,14 @@ class _Bank:
     turns: _Table[Turn] = field(default_factory=lambda: _Table[Turn]())
     keys: _Table[Revision] = field(default_factory=lambda: _Table[Revision]())
 
+    def keep(self, memories: Sequence[Memory], vectors: Vectors, turns: Sequence[Turn]) -> None:
+        """Put memories, a vector for each, and turns; the index is the caller's."""
+        for memory, row in zip(memories, vectors, strict=True):
+            self.memories.put(memory.id, memory)
+            self.vectors.put(memory.id, row)
+        for turn in turns:
+            self.turns.put(turn.id, turn)
+
     def fork(self) -> _Bank:
         """A bank of its own over the same content, which must not change any more (see `InMemoryStore.snapshot`)."""
         return _Bank(
@@ -134,13 +142,9 @@ class InMemoryStore(Store):
         rows = check_vectors(held.state, write, vectors)
         known = held.turns.some([*sources(write.operations), *(turn.id for turn in write.turns)])
         change = plan(held.state, write, held.memories.some(targets(write.operations)), known)
-        for memory, row in zip(change.created, rows, strict=True):
-            held.memories.put(memory.id, memory)
-            held.vectors.put(memory.id, row)
+        held.keep(change.created, rows, change.turns)
         for memory in change.ended:
             held.memories.put(memory.id, memory)
-        for turn in change.turns:
-            held.turns.put(turn.id, turn)
         held.keys.put(write.key, change.revision)
         fresh = [IndexRow.of(memory) for memory in change.created]
         if fresh or change.ended:
@@ -222,11 +226,7 @@ class InMemoryStore(Store):
         if self._find(dump.bank.id) is not None:
             raise exists(dump.bank.id)
         held = _Bank(dump.bank, _empty(dump.bank.dim))
-        for memory, row in zip(dump.memories, dump.vectors, strict=True):
-            held.memories.put(memory.id, memory)
-            held.vectors.put(memory.id, row)
-        for turn in dump.turns:
-            held.turns.put(turn.id, turn)
+        held.keep(dump.memories, dump.vectors, dump.turns)
         for entry in dump.log:
             held.keys.put(entry.key, entry)
         held.index = _indexed(held)

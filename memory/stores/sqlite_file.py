@@ -86,11 +86,11 @@ class SqliteFile:
             done = self._rows("SELECT body, seal FROM revision WHERE bank = ? AND key = ?", key, write.key)
             if done:
                 revision = rows.read_revision(done[0])
-                return Receipt(revision, tuple(self.memories(bank, revision.created, None)), repeated=True)
+                return Receipt(revision, tuple(rows.fetch_memories(self._rows, key, revision.created)), repeated=True)
             made = check_vectors(state, write, vectors)
-            old = {m.id: m for m in self.memories(bank, targets(write.operations), None)}
+            old = {m.id: m for m in rows.fetch_memories(self._rows, key, targets(write.operations))}
             asked = [*sources(write.operations), *(turn.id for turn in write.turns)]
-            change = plan(state, write, old, {turn.id: turn for turn in self.turns(bank, asked)})
+            change = plan(state, write, old, {turn.id: turn for turn in rows.fetch_turns(self._rows, key, asked)})
             self._carry_out(key, state, change, made)
         return Receipt(change.revision, change.created)
 
@@ -153,11 +153,9 @@ class SqliteFile:
 
     def turns(self, bank: str, ids: Sequence[str] | None) -> list[Turn]:
         key = self.find(bank)[0]
-        if ids is None:
-            found = self._rows(f"SELECT {rows.TURN} FROM turn WHERE bank = ? ORDER BY seq", key)
-        else:
-            found = rows.fetch(self._rows, f"SELECT {rows.TURN}, seq FROM turn WHERE bank = {key} AND id", ids)
-            found = [row[:-1] for row in sorted(found, key=lambda row: row[-1])]
+        if ids is not None:
+            return rows.fetch_turns(self._rows, key, ids)
+        found = self._rows(f"SELECT {rows.TURN} FROM turn WHERE bank = ? ORDER BY seq", key)
         return [rows.read_turn(row) for row in found]
 
     def log(self, bank: str, since: int) -> list[Revision]:

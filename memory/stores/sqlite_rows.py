@@ -181,3 +181,9 @@ def fetch_memories(run: Callable[..., list[Row]], key: int, ids: Sequence[str]) 
     """Those memories of `ids` that the bank with this key holds, by number."""
     found = fetch(run, f"SELECT {MEMORY} FROM memory WHERE bank = {key} AND number", [number(id) for id in ids])
     return [read_memory(row) for row in sorted(found, key=lambda row: _int(row[0]))]
+
+
+def fetch_turns(run: Callable[..., list[Row]], key: int, ids: Sequence[str]) -> list[Turn]:
+    """Those turns of `ids` that the bank with this key holds, in the order in which they were recorded."""
+    found = fetch(run, f"SELECT {TURN}, seq FROM turn WHERE bank = {key} AND id", ids)
+    return [read_turn(row[:-1]) for row in sorted(found, key=lambda row: row[-1])]
