@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from memory_r1.graphs import Agent, Remembered
 from memory_r1.graphs.remember import unfinished
+from memory_r1.memory.apply import contradicts
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Turn
 
@@ -79,10 +80,11 @@ async def retry(agent: Agent, bank: str, on_turn: OnTurn | None = None) -> Summa
     tried = unfinished(await agent.store.log(bank))
     turns = [turn for turn in await agent.store.turns(bank, list(tried)) if turn.text or turn.caption]
     summary = Summary(bank, len(turns))
+    report = on_turn or (lambda _: None)
+    report(summary)
     for turn in turns:
         summary.count(await agent.learn(turn, bank, tried[turn.id]))
-        if on_turn is not None:
-            on_turn(summary)
+        report(summary)
     return summary
 
 
@@ -93,7 +95,7 @@ def _fresh(turns: Iterable[Turn], known: Mapping[str, Turn], bank: str) -> list[
         stored = known.get(turn.id)
         if stored is None:
             fresh.append(turn)
-        elif stored != turn and (stored.text or stored.caption):
+        elif contradicts(stored, turn):
             raise InputError(
                 f"bank {bank!r} holds another turn {turn.id!r} ({stored.speaker}: {stored.text[:60]!r}): "
                 f"use a bank of its own for this conversation, or name its sessions differently",

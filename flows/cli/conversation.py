@@ -59,7 +59,7 @@ def ingest(
         from memory_r1.flows.ingest import ingest as read_in
 
         agent = await session.agent(bank)
-        with _progress(len(turns)) as step:
+        with _progress() as step:
             return await read_in(agent, bank, turns, step)
 
     summary = run(ctx, work, make=True)
@@ -74,11 +74,9 @@ def retry(ctx: typer.Context, bank: BankOption) -> None:
 
     async def work(session: Session) -> Summary:
         from memory_r1.flows.ingest import retry as take_again
-        from memory_r1.flows.ingest import unfinished
 
-        total = len(unfinished(await session.store.log(bank)))
         agent = await session.agent(bank)
-        with _progress(total) as step:
+        with _progress() as step:
             return await take_again(agent, bank, step)
 
     summary = run(ctx, work)
@@ -86,7 +84,7 @@ def retry(ctx: typer.Context, bank: BankOption) -> None:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[OnTurn]:
+def _progress() -> Iterator[OnTurn]:
     """A bar with the time left, on stderr and on a terminal only. An ingestion that ends early says how to go on."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -95,19 +93,19 @@ def _progress(total: int) -> Iterator[OnTurn]:
     errors = console(stderr=True)
     columns = (TextColumn("turns"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), left)
     with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
-        task = bar.add_task("", total=total, operations="")
+        task = bar.add_task("", total=None, operations="")
 
         def step(summary: Summary) -> None:
             last[:] = [summary]
-            bar.update(task, completed=summary.done, operations=counted(summary.operations))
+            bar.update(task, total=summary.total, completed=summary.done, operations=counted(summary.operations))
 
         try:
             yield step
         except (asyncio.CancelledError, MemoryR1Error):
             bar.stop()
-            done = last[0].done if last else 0
-            if done:
-                typer.echo(f"Stopped: {done} of {total} turns are stored; the same command goes on there.", err=True)
+            if last and last[0].done:
+                stored = f"{last[0].done} of {last[0].total} turns are stored"
+                typer.echo(f"Stopped: {stored}; the same command goes on there.", err=True)
             raise
 
 
