@@ -22,15 +22,16 @@ from memory_r1.memory.types import Memory, Revision, Turn
 
 async def held_bank(run: Run, bank: str) -> Held:
     """The bank's state and key. Raises UnknownBankError."""
-    rows = await run(cypher.READ_BANK, bank=bank)
-    if not rows:
-        raise UnknownBankError.of(bank)
-    return read_bank(rows[0])
+    return await _bank(run, cypher.READ_BANK, bank)
 
 
 async def locked_bank(run: Run, bank: str) -> Held:
     """As `held_bank`, with the bank's lock until the transaction ends."""
-    rows = await run(cypher.LOCK_BANK, bank=bank)
+    return await _bank(run, cypher.LOCK_BANK, bank)
+
+
+async def _bank(run: Run, statement: str, bank: str) -> Held:
+    rows = await run(statement, bank=bank)
     if not rows:
         raise UnknownBankError.of(bank)
     return read_bank(rows[0])
