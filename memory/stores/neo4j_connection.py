@@ -44,6 +44,9 @@ _AWAY = (
     wrong.DatabaseError, OSError,
 )  # fmt: skip
 _TRIES = 4
+_AT_ONCE = 8
+"""Calls that a connection puts to the server at once. A hundred at a server that has just started would all plan the
+same statement before the first plan is cached, for tens of seconds."""
 
 
 class Run(Protocol):
@@ -77,11 +80,13 @@ class Connection:
         self._database = database
         self._patience = patience
         self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self.version = (0, 0)
 
     @classmethod
     async def open(cls, uri: str, auth: tuple[str, str], database: str, patience: float) -> Connection:
-        """Connect and read the server's version. `patience`: seconds after which any call gives up.
+        """Connect and read the server's version. `patience`: seconds after which a call gives up on the server; the
+        wait for other calls of this connection doesn't count.
 
         Raises InputError (address, user, password, database or server version) and StoreUnavailableError.
         """
@@ -157,7 +162,8 @@ class Connection:
         if asyncio.get_running_loop() is not self._loop:
             raise InputError("this Neo4j store was opened in another event loop: open it in the one that uses it")
         try:
-            return await asyncio.wait_for(once(), self._patience)
+            async with self._turn:
+                return await asyncio.wait_for(once(), self._patience)
         except MemoryR1Error:
             raise
         except _FAILURES as error:
