@@ -77,7 +77,8 @@ class Neo4jStore(Store):
 
         `large`: live memories above which a bank is searched by the vector index. `patience`: seconds that the
         server has for one call, retries included. Raises InputError (address, user, password, database, a server
-        older than 5.26) and StoreUnavailableError; without the extra `neo4j`, importing this module raises MissingExtraError.
+        older than 5.26) and StoreUnavailableError; without the extra `neo4j`, importing this module raises
+        MissingExtraError.
         """
         connection = await Connection.open(uri, (user, password), database, patience)
         try:

@@ -17,9 +17,9 @@ from memory_r1.memory.store import Store
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.rl.bench.made import Table
 from memory_r1.rl.metrics import locomo, mem0
-from memory_r1.rl.tasks.locomo import CATEGORIES, Conversation, Question
+from memory_r1.rl.tasks.locomo import CATEGORIES, TRAIN, VALIDATION
+from memory_r1.rl.tasks.types import Conversation, Question
 
-ADVERSARIAL = 5
 COLUMNS = ("split", "category", "questions", "f1", "bleu1", "em", "locomo_f1", "cited")
 
 
@@ -67,12 +67,12 @@ async def answers(
 async def _converse(agent: Agent, conversation: Conversation) -> list[Outcome]:
     for turn in conversation.turns:
         await agent.learn(turn, conversation.id)
-    asked = [question for question in conversation.questions if question.category != ADVERSARIAL]
+    asked = [question for question in conversation.questions if not question.unanswerable]
     return [await _ask(agent, conversation, question) for question in asked]
 
 
 async def _ask(agent: Agent, conversation: Conversation, question: Question) -> Outcome:
-    found = await agent.ask(question.text, conversation.id, conversation.turns[-1].time)
+    found = await agent.ask(question.text, conversation.id, question.asked)
     text = found.answer.text
     return Outcome(
         conversation.id,
@@ -82,7 +82,7 @@ async def _ask(agent: Agent, conversation: Conversation, question: Question) -> 
         mem0.score(text, question.answer),
         locomo.f1(text, question.answer, question.category),
         bool(set(found.turns) & set(question.evidence)),
-        conversation.test,
+        conversation.id not in TRAIN + VALIDATION,
     )
 
 
@@ -91,9 +91,9 @@ def table(outcomes: Sequence[Outcome]) -> Table:
     rows: list[tuple[str | int | float, ...]] = []
     for split, test in (("tuning", False), ("test", True)):
         mine = [outcome for outcome in outcomes if outcome.test is test]
-        for category, name in CATEGORIES.items():
+        for category in CATEGORIES.values():
             if part := [outcome for outcome in mine if outcome.question.category == category]:
-                rows.append((split, name, *_means(part)))
+                rows.append((split, category, *_means(part)))
         if mine:
             rows.append((split, "overall", *_means(mine)))
     note = "LoCoMo's questions without category 5, answered from memory; percent, Mem0's convention unless named"

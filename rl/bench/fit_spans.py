@@ -31,7 +31,8 @@ from memory_r1.graphs.rules.spans import take_apart
 from memory_r1.graphs.rules.text import words
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.rl.metrics import mem0
-from memory_r1.rl.tasks.locomo import TRAIN, VALIDATION, Conversation, Question, load_locomo
+from memory_r1.rl.tasks.locomo import TRAIN, VALIDATION, load_locomo
+from memory_r1.rl.tasks.types import Conversation, Question
 
 L2 = 3.0
 MADE = 0.4
@@ -61,7 +62,7 @@ async def fit(
             agent = build_agent(InMemoryStore())
             for turn in conversation.turns:
                 await agent.learn(turn, conversation.id)
-            real += await _cases(agent, conversation, [q for q in conversation.questions if q.category != 5], 1.0)
+            real += await _cases(agent, conversation, [q for q in conversation.questions if not q.unanswerable], 1.0)
             left_out = list(leave_out(observations[conversation.id], conversation, random.Random(7)))
             made += await _cases(agent, conversation, left_out, MADE)
             await agent.store.close()
@@ -103,7 +104,8 @@ def leave_out(observation: dict[str, Any], conversation: Conversation, chance: r
                 for first, end in phrases[:2]:
                     rest = [word for word in found[max(0, first - 6) : first] + found[end : end + 3] if word != who]
                     asked = _asks(found, first, chance)
-                    yield Question(f"{asked} {who} {' '.join(rest)}?", " ".join(found[first:end]), 4, tuple(ids))
+                    question = f"{asked} {who} {' '.join(rest)}?"
+                    yield Question(question, question, " ".join(found[first:end]), "single-hop", tuple(ids))
 
 
 def _phrases(found: Sequence[str]) -> list[tuple[int, int]]:

@@ -11,7 +11,8 @@ from memory_r1.memory.embedders import Embedder, HashedEmbedder
 from memory_r1.memory.store import Store
 from memory_r1.memory.types import Add, Turn, Write
 from memory_r1.rl.bench.made import Table, opened
-from memory_r1.rl.tasks.locomo import CATEGORIES, Conversation, Question
+from memory_r1.rl.tasks.locomo import CATEGORIES, TRAIN, VALIDATION
+from memory_r1.rl.tasks.types import Conversation, Question
 
 CUTS = (10, 30, 60)
 """The sizes of the result at which recall is measured."""
@@ -70,7 +71,7 @@ async def search_evidence(store: Store, bank: str, conversation: Conversation, e
     """Search for every question that has evidence and is not adversarial; one `Found` for each."""
     found: list[Found] = []
     for question in conversation.questions:
-        if question.category == 5 or not question.evidence:
+        if question.unanswerable or not question.evidence:
             continue
         wanted = set(question.evidence)
         hits = await store.search(bank, question.text, embedder, total=max(CUTS), per_speaker=None)
@@ -78,7 +79,7 @@ async def search_evidence(store: Store, bank: str, conversation: Conversation, e
         spent = await store.search(bank, question.text, embedder)
         budget = len(wanted.intersection(hit.memory.turns[-1] for hit in spent))
         ten, thirty, sixty = (len(wanted.intersection(turns[:cut])) for cut in CUTS)
-        found.append(Found(question, conversation.test, (ten, thirty, sixty), budget))
+        found.append(Found(question, conversation.id not in TRAIN + VALIDATION, (ten, thirty, sixty), budget))
     return found
 
 
@@ -90,11 +91,10 @@ def _rows(found: Sequence[Found]) -> list[tuple[str | int | float, ...]]:
     rows: list[tuple[str | int | float, ...]] = []
     for test in (False, True):
         part = [one for one in found if one.test is test]
-        for category in (0, *CATEGORIES):
-            chosen = [one for one in part if category in (0, one.question.category)]
+        for category in ("all", *CATEGORIES.values()):
+            chosen = [one for one in part if category in ("all", one.question.category)]
             if chosen:
-                name = CATEGORIES[category] if category else "all"
-                rows.append(("test" if test else "tuned on", name, *_means(chosen)))
+                rows.append(("test" if test else "tuned on", category, *_means(chosen)))
     return rows
 
 

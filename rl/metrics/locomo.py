@@ -8,8 +8,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-from memory_r1.memory.errors import InputError, MissingExtraError
-from memory_r1.rl.tasks.locomo import CATEGORIES
+from memory_r1.memory.errors import MissingExtraError
 
 _DROPPED = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the|and)\b")
@@ -21,22 +20,20 @@ def normalise(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_DROPPED)).split())
 
 
-def f1(prediction: str, gold: str, category: int) -> float:
-    """The score of LoCoMo's evaluation for a question of `category` (1 to 5).
+def f1(prediction: str, gold: str, category: str) -> float:
+    """The score of LoCoMo's evaluation for a question of `category` (`tasks.locomo.CATEGORIES` has the names).
 
-    1: both sides are lists split at commas; each gold part takes its best match; their mean. 3: only the gold's part
-    before the first ";". 5: whether the prediction refuses. Otherwise the F1 on the multisets of stems.
-    Raises InputError for another category, MissingExtraError without NLTK.
+    "multi-hop": both sides are lists split at commas; each gold part takes its best match; their mean. "open-domain":
+    only the gold's part before the first ";". "adversarial": whether the prediction refuses. All others, those of
+    other tasks too: the F1 on the multisets of stems. Raises MissingExtraError without NLTK.
     """
-    if category not in CATEGORIES:
-        raise InputError(f"LoCoMo has categories 1 to 5, not {category!r}")
-    if category == 5:
+    if category == "adversarial":
         return float(any(refusal in prediction.lower() for refusal in _REFUSALS))
-    if category == 1:
+    if category == "multi-hop":
         parts = [part.strip() for part in prediction.split(",")]
         wanted = [part.strip() for part in gold.split(",")]
         return sum(max(stem_f1(part, one) for part in parts) for one in wanted) / len(wanted)
-    return stem_f1(prediction, gold.split(";", maxsplit=1)[0].strip() if category == 3 else gold)
+    return stem_f1(prediction, gold.split(";", maxsplit=1)[0].strip() if category == "open-domain" else gold)
 
 
 def stem_f1(prediction: str, gold: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .locomo import Conversation, Question, load_locomo
+from .locomo import load_locomo
+from .types import Conversation, Question, Task
 
-__all__ = ["Conversation", "Question", "load_locomo"]
+__all__ = ["Conversation", "Question", "Task", "load_locomo"]

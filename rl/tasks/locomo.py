@@ -8,49 +8,30 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from memory_r1.memory.errors import FileFormatError
 from memory_r1.memory.types import Turn
+from memory_r1.rl.tasks.types import Conversation, Question
 
 TRAIN, VALIDATION = ("conv-26",), ("conv-30",)
 """Memory-R1's split (section 4.1): one conversation to train on, one to validate; the other eight are the test."""
 
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
-"""LoCoMo's own names of its categories."""
+"""LoCoMo's own names of its categories, by the number in its file."""
+
+PAPER = {
+    "multi-hop": "Single Hop", "temporal": "Temporal", "open-domain": "Multi-Hop", "single-hop": "Open Domain",
+    "adversarial": "–",
+}  # fmt: skip
+"""The columns of Memory-R1's tables, which name the same questions differently."""
 
 _SESSION = re.compile(r"session_(\d+)")
 _EVIDENCE = re.compile(r"D:?(\d+):0*(\d+)")
 _TIME = "%I:%M %p on %d %B, %Y"
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question about a conversation. `evidence`: ids of the turns that answer it, those that exist."""
-
-    text: str
-    answer: str
-    category: int
-    evidence: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One conversation: its turns in order, its questions."""
-
-    id: str
-    speakers: tuple[str, str]
-    turns: tuple[Turn, ...]
-    questions: tuple[Question, ...]
-
-    @property
-    def test(self) -> bool:
-        """Whether it belongs to the eight test conversations."""
-        return self.id not in TRAIN + VALIDATION
 
 
 def load_locomo(path: str | Path) -> tuple[Conversation, ...]:
@@ -89,7 +70,7 @@ def _conversation(sample: Any, place: str) -> Conversation:
         name,
         (_get(body, "speaker_a", str, place), _get(body, "speaker_b", str, place)),
         turns,
-        tuple(_question(qa, known, f"{place} qa[{at}]") for at, qa in enumerate(questions)),
+        tuple(_question(qa, f"{name}/{at}", turns, f"{place} qa[{at}]") for at, qa in enumerate(questions)),
     )
 
 
@@ -118,7 +99,7 @@ def _turn(row: Any, session: str, index: int, time: datetime, place: str) -> Tur
     )
 
 
-def _question(qa: Any, known: set[str], place: str) -> Question:
+def _question(qa: Any, id: str, turns: tuple[Turn, ...], place: str) -> Question:
     qa = _as(dict, qa, place)
     category = _get(qa, "category", int, place)
     if category not in CATEGORIES:
@@ -128,9 +109,11 @@ def _question(qa: Any, known: set[str], place: str) -> Question:
         raise FileFormatError(f"{place}: an answer must be a text or a number, not {answer!r}")
     strings = " ".join(_as(str, item, f"{place} evidence") for item in _get(qa, "evidence", list, place))
     ids = dict.fromkeys(f"D{session}:{turn}" for session, turn in _EVIDENCE.findall(strings))
+    known = {turn.id for turn in turns}
     return Question(
-        _get(qa, "question", str, place), str(answer), category, tuple(turn for turn in ids if turn in known)
-    )
+        id, _get(qa, "question", str, place), str(answer), CATEGORIES[category],
+        tuple(turn for turn in ids if turn in known), turns[-1].time if turns else None, category == 5,
+    )  # fmt: skip
 
 
 def _time(text: str, place: str) -> datetime:

@@ -7,7 +7,7 @@ import pytest
 
 from memory_r1.memory.types import Turn
 from memory_r1.rl.bench.recall import recall
-from memory_r1.rl.tasks.locomo import Conversation, Question, load_locomo
+from memory_r1.rl.tasks import Conversation, Question, load_locomo
 from tests.rl.test_locomo import LOCOMO
 
 FILLER = ("Snow fell.", "The bread is done.", "Good for you!", "A lamp broke.", "We ran home.", "Quite so.")
@@ -23,7 +23,7 @@ def made(questions: tuple[Question, ...]) -> Conversation:
 
 
 async def test_evidence_that_says_the_words_is_found():
-    table = await recall([made((Question("Where is the violin?", "attic", 4, ("D1:1",)),))])
+    table = await recall([made((Question("1", "Where is the violin?", "attic", "single-hop", ("D1:1",)),))])
     first = dict(zip(table.columns, table.rows[0], strict=True))
     assert (first["part"], first["category"], first["questions"], first["evidence"]) == ("test", "all", 1, 1)
     assert first["at_10"] == first["at_60"] == first["at_30+30"] == first["micro_10"] == 100
@@ -31,7 +31,10 @@ async def test_evidence_that_says_the_words_is_found():
 
 async def test_recall_by_question_and_by_turn_differ_as_they_should():
     buried = ("D1:90", "D1:91", "D1:92")
-    questions = (Question("Where is the violin?", "attic", 4, ("D1:1",)), Question("violin attic", "x", 1, buried))
+    questions = (
+        Question("1", "Where is the violin?", "attic", "single-hop", ("D1:1",)),
+        Question("2", "violin attic", "x", "multi-hop", buried),
+    )
     table = await recall([made(questions)])
     rows = {row[1]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
     assert set(rows) == {"all", "multi-hop", "single-hop"}
@@ -40,7 +43,10 @@ async def test_recall_by_question_and_by_turn_differ_as_they_should():
 
 
 async def test_adversarial_questions_and_those_without_evidence_are_left_out():
-    questions = (Question("violin?", "attic", 5, ("D1:1",)), Question("violin?", "attic", 4, ()))
+    questions = (
+        Question("1", "violin?", "attic", "adversarial", ("D1:1",), unanswerable=True),
+        Question("2", "violin?", "attic", "single-hop"),
+    )
     assert (await recall([made(questions)])).rows == []
 
 

@@ -1,0 +1,1 @@
+"""Reports: an evaluation as one page for people and one table for papers."""
