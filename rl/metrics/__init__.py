@@ -1,6 +1,7 @@
-"""Scores of an answer against the gold one, in the two conventions of the literature."""
+"""Scores of an answer against the gold one, in the two conventions of the literature, and what a run costs."""
 
-from memory_r1.rl.metrics import locomo, mem0
-from memory_r1.rl.metrics.mem0 import Scores, score
+from . import locomo, mem0
+from .answers import CONVENTIONS, scores
+from .mem0 import Scores, score
 
-__all__ = ["Scores", "locomo", "mem0", "score"]
+__all__ = ["CONVENTIONS", "Scores", "locomo", "mem0", "score", "scores"]

@@ -1,4 +1,7 @@
-"""LoCoMo's own convention (arXiv 2402.17753): F1 on stems with a rule for each category, and exact match."""
+"""LoCoMo's own convention (arXiv 2402.17753): F1 on stems with a rule for each category, and exact match.
+
+Source: `task_eval/evaluation.py` of snap-research/locomo.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from memory_r1.memory.errors import MissingExtraError
+
+ADVERSARIAL = "adversarial"
+"""The category whose questions the conversation doesn't answer: what counts is a refusal."""
 
 _DROPPED = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the|and)\b")
@@ -27,13 +33,34 @@ def f1(prediction: str, gold: str, category: str) -> float:
     only the gold's part before the first ";". "adversarial": whether the prediction refuses. All others, those of
     other tasks too: the F1 on the multisets of stems. Raises MissingExtraError without NLTK.
     """
-    if category == "adversarial":
-        return float(any(refusal in prediction.lower() for refusal in _REFUSALS))
+    if category == ADVERSARIAL:
+        return refuses(prediction)
+    gold = wanted(gold, category)
     if category == "multi-hop":
         parts = [part.strip() for part in prediction.split(",")]
-        wanted = [part.strip() for part in gold.split(",")]
-        return sum(max(stem_f1(part, one) for part in parts) for one in wanted) / len(wanted)
-    return stem_f1(prediction, gold.split(";", maxsplit=1)[0].strip() if category == "open-domain" else gold)
+        golds = [part.strip() for part in gold.split(",")]
+        return sum(max(stem_f1(part, one) for part in parts) for one in golds) / len(golds)
+    return stem_f1(prediction, gold)
+
+
+def em(prediction: str, gold: str, category: str = "") -> float:
+    """1.0 when both have the same set of normalised words, else 0.0; the gold is the one that `f1` compares with.
+
+    "adversarial": whether the prediction refuses.
+    """
+    if category == ADVERSARIAL:
+        return refuses(prediction)
+    return float(set(normalise(prediction).split()) == set(normalise(wanted(gold, category)).split()))
+
+
+def wanted(gold: str, category: str) -> str:
+    """The part of the gold answer that counts: of "open-domain" what stands before the first ";"."""
+    return gold.split(";", maxsplit=1)[0].strip() if category == "open-domain" else gold
+
+
+def refuses(prediction: str) -> float:
+    """1.0 when the prediction says that the conversation doesn't tell, in LoCoMo's words; else 0.0."""
+    return float(any(refusal in prediction.lower() for refusal in _REFUSALS))
 
 
 def stem_f1(prediction: str, gold: str) -> float:
@@ -46,14 +73,13 @@ def stem_f1(prediction: str, gold: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def em(prediction: str, gold: str) -> float:
-    """1.0 when both have the same set of normalised words, else 0.0."""
-    return float(set(normalise(prediction).split()) == set(normalise(gold).split()))
-
-
 def _stems(text: str) -> Counter[str]:
-    stemmer = _stemmer()
-    return Counter(stemmer.stem(word) for word in normalise(text).split())
+    return Counter(_stem(word) for word in normalise(text).split())
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(word: str) -> str:
+    return _stemmer().stem(word)
 
 
 @lru_cache(maxsize=1)

@@ -1,20 +1,24 @@
 """Mem0's convention, which A-Mem and most later papers on LoCoMo follow: F1 on sets, BLEU-1, exact match.
 
 Nothing is stemmed and no article is dropped; a category has no rule of its own. Overall figures are plain means over
-the questions. Source: the tables of arXiv 2508.19828 are compared with these figures.
+the questions. Source: `evaluation/metrics/utils.py` of mem0ai/mem0, and of A-Mem, where Mem0 took it; the tables of
+arXiv 2508.19828 are compared with these figures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from memory_r1.memory.errors import InputError, MissingExtraError
 
 _SPACED = str.maketrans({".": " ", ",": " ", "!": " ", "?": " "})
-_PUNKT = (
-    "NLTK's tokenizer data 'punkt_tab' is missing, without which BLEU-1 would differ: run "
-    "`python -m nltk.downloader punkt_tab`, or set NLTK_DATA to a folder that holds tokenizers/punkt_tab"
+_PUNKT = "tokenizers/punkt_tab/english/"
+_MISSING = (
+    "NLTK's sentence model 'punkt_tab' is missing, without which BLEU-1 would differ: run "
+    "`memory-r1 data prepare nltk`, or set NLTK_DATA to a folder that holds tokenizers/punkt_tab"
 )
 
 
@@ -48,26 +52,60 @@ def f1(prediction: str, gold: str) -> float:
 
 
 def em(prediction: str, gold: str) -> float:
-    """1.0 when the two are equal in lower case, else 0.0."""
-    return float(prediction.lower() == gold.lower())
+    """1.0 when the two are equal in lower case, spaces around them apart, and not empty; else 0.0."""
+    return float(prediction.strip().lower() == gold.strip().lower() != "")
 
 
 def bleu1(prediction: str, gold: str) -> float:
     """Sentence BLEU of single words, smoothed by NLTK's method 1; 0 when either text has no word.
 
-    Raises MissingExtraError without NLTK, InputError without its tokenizer data: a different tokenizer
+    Raises MissingExtraError without NLTK, InputError without its sentence model: a different tokenizer
     would give different figures.
     """
+    tokenize, bleu, smooth = _nltk()
+    ours, theirs = tokenize(prediction.lower()), tokenize(gold.lower())
+    if not ours or not theirs:
+        return 0.0
+    return float(bleu([theirs], ours, weights=(1, 0, 0, 0), smoothing_function=smooth))
+
+
+@lru_cache(maxsize=1)
+def _nltk() -> tuple[Callable[[str], list[str]], Any, Any]:
+    """NLTK's word tokenizer, its sentence BLEU, and the smoothing."""
     try:
         from nltk.tokenize import word_tokenize
         from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
     except ImportError as error:
         raise MissingExtraError.of("rl", "nltk") from error
+    find_punkt()
+    return word_tokenize, sentence_bleu, SmoothingFunction().method1
+
+
+def find_punkt() -> str:
+    """The place of NLTK's sentence model: where NLTK looks, else where `memory-r1 data prepare nltk` puts it.
+
+    NLTK looks there, too, from then on. Raises MissingExtraError without NLTK, InputError without the model.
+    """
     try:
-        ours, theirs = word_tokenize(prediction.lower()), word_tokenize(gold.lower())
-    except LookupError as error:
-        raise InputError(_PUNKT) from error
-    if not ours or not theirs:
-        return 0.0
-    bleu: Any = sentence_bleu  # typed as if it could give a list
-    return float(bleu([theirs], ours, weights=(1, 0, 0, 0), smoothing_function=SmoothingFunction().method1))
+        from nltk import data
+    except ImportError as error:
+        raise MissingExtraError.of("rl", "nltk") from error
+    found = _find(data.path)
+    if found is None:
+        from memory_r1.rl.tasks.prepare import data_folder
+
+        ours = str(data_folder() / "nltk")
+        found = _find([ours])
+        if found is None:
+            raise InputError(_MISSING)
+        data.path.append(ours)
+    return found
+
+
+def _find(folders: Sequence[str]) -> str | None:
+    from nltk import data
+
+    try:
+        return str(data.find(_PUNKT, [*folders]))
+    except LookupError:
+        return None
