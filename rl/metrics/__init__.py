@@ -2,6 +2,7 @@
 
 from . import locomo, mem0
 from .answers import CONVENTIONS, scores
+from .evidence import recall
 from .mem0 import Scores, score
 
-__all__ = ["CONVENTIONS", "Scores", "locomo", "mem0", "score", "scores"]
+__all__ = ["CONVENTIONS", "Scores", "locomo", "mem0", "recall", "score", "scores"]
