@@ -1,0 +1,193 @@
+"""Serves another library's memory over JSON lines, in that library's own environment: standard library only.
+
+    <environment>/bin/python -I base.py mem0_worker.py
+
+What a worker file has: `LIBRARY`, the name that pip knows; and a class `Worker`, made without arguments, with
+
+    open(given)            {folder, conversation, speakers, model {name, base_url, api_key},
+                           embedder {name, dim, base_url, api_key}, settings}
+    learn(turn, again)     {id, session, index, speaker, text, time, caption, line} → {operations, failures?};
+                           `line`: "speaker: text (picture: …)"; `time`: ISO 8601; `again`: an earlier run broke off
+                           while it learned this turn
+    search(query, limit)   → {items: [{id, text, speaker?, recorded?, turns?}]}, the best first
+    size()                 → how many memories there are
+    close()
+
+each of them plain or async; one request is served at a time, all on one event loop. The first line that goes out is
+{"ready": {library, version, python, imported}}, `imported`: seconds that its import took. A request is {id, op, …},
+a reply {id, ok: {…, cpu}} or {id, error: {kind, message}}. `cpu`: processor seconds of this process during the
+request, without those inside the HTTP client, that is without model and embedding.
+
+The protocol has its own descriptors: what a library prints goes to stderr. When stdin ends, the process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import inspect
+import json
+import os
+import platform
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Generator
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+CLIENTS = ("httpx", "httpx2")
+"""The HTTP clients whose work is not the library's."""
+
+
+class Transport:
+    """Sums the processor seconds that threads spend inside the HTTP client."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._lock = threading.Lock()
+
+    def watch(self) -> None:
+        """Measure every request that the HTTP clients imported so far will send."""
+        for name in CLIENTS:
+            module = sys.modules.get(name)
+            if module is not None:
+                self._watch_sync(module.Client)
+                self._watch_async(module.AsyncClient)
+
+    def add(self, seconds: float) -> None:
+        """Count `seconds`."""
+        with self._lock:
+            self.seconds += seconds
+
+    def _watch_sync(self, client: Any) -> None:
+        send = client.send
+
+        def measured(*args: Any, **options: Any) -> Any:
+            start = time.thread_time()
+            try:
+                return send(*args, **options)
+            finally:
+                self.add(time.thread_time() - start)
+
+        client.send = measured
+
+    def _watch_async(self, client: Any) -> None:
+        send = client.send
+
+        async def measured(*args: Any, **options: Any) -> Any:
+            return await _Stepped(send(*args, **options), self)
+
+        client.send = measured
+
+
+class _Stepped:
+    """Awaits a coroutine, measuring each of its steps alone: other tasks run in between."""
+
+    def __init__(self, work: Any, transport: Transport) -> None:
+        self._work = work
+        self._transport = transport
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        step, value = self._work.send, None
+        while True:
+            start = time.thread_time()
+            try:
+                waited = step(value)
+            except StopIteration as end:
+                return end.value
+            finally:
+                self._transport.add(time.thread_time() - start)
+            try:
+                step, value = self._work.send, (yield waited)
+            except BaseException as error:
+                step, value = self._work.throw, error
+
+
+class Server:
+    """Takes requests one by one and lets the worker answer them."""
+
+    def __init__(self, module: ModuleType, wire: Any, transport: Transport) -> None:
+        self._worker = module.Worker()
+        self._wire = wire
+        self._transport = transport
+        self._loop = asyncio.new_event_loop()
+
+    def serve(self, requests: queue.SimpleQueue[bytes]) -> None:
+        """Answer until a request to close."""
+        while True:
+            request = json.loads(requests.get())
+            op = request.pop("op")
+            reply = {"id": request.pop("id"), **self._answer(op, request)}
+            say(self._wire, reply)
+            if op == "close":
+                return
+
+    def _answer(self, op: str, given: dict[str, Any]) -> dict[str, Any]:
+        cpu, http = time.process_time(), self._transport.seconds
+        try:
+            out = self._call(op, given)
+        except BaseException as error:
+            traceback.print_exc()
+            return {"error": {"kind": type(error).__name__, "message": str(error)[:2_000]}}
+        spent = (time.process_time() - cpu) - (self._transport.seconds - http)
+        found: dict[str, Any] = out if isinstance(out, dict) else {"size": out} if op == "size" else {}
+        return {"ok": {**found, "cpu": max(spent, 0.0)}}
+
+    def _call(self, op: str, given: dict[str, Any]) -> Any:
+        if op not in {"open", "learn", "search", "size", "close"}:
+            raise ValueError(f"there is no operation {op!r}")
+        out = getattr(self._worker, op)(given) if op == "open" else getattr(self._worker, op)(**given)
+        return self._loop.run_until_complete(out) if inspect.isawaitable(out) else out
+
+
+def say(wire: Any, line: dict[str, Any]) -> None:
+    """Send one line."""
+    wire.write(json.dumps(line).encode() + b"\n")
+    wire.flush()
+
+
+def listen(lines: Any, requests: queue.SimpleQueue[bytes]) -> None:
+    """Pass every line on; at their end the process ends at once, whatever it is doing."""
+    for line in lines:
+        requests.put(line)
+    os._exit(3)
+
+
+def main(path: Path) -> None:
+    """Serve the worker in the file `path` on this process's stdin and stdout."""
+    lines, wire = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=listen, args=(lines, requests), daemon=True).start()
+    start = time.perf_counter()
+    module = load(path)
+    imported = time.perf_counter() - start
+    transport = Transport()
+    transport.watch()
+    ready = {"library": module.LIBRARY, "version": version(module.LIBRARY), "python": platform.python_version()}
+    say(wire, {"ready": {**ready, "imported": imported}})
+    Server(module, wire, transport).serve(requests)
+    sys.stderr.flush()
+    os._exit(0)  # libraries leave threads behind that would be waited for
+
+
+def load(path: Path) -> ModuleType:
+    """The worker file as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
