@@ -104,7 +104,7 @@ class _Stepped:
                 self._transport.add(time.thread_time() - start)
             try:
                 step, value = self._work.send, (yield waited)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - it goes to the coroutine
                 step, value = self._work.throw, error
 
 
@@ -131,7 +131,7 @@ class Server:
         cpu, http = time.process_time(), self._transport.seconds
         try:
             out = self._call(op, given)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the other side is told
             traceback.print_exc()
             return {"error": {"kind": type(error).__name__, "message": str(error)[:2_000]}}
         spent = (time.process_time() - cpu) - (self._transport.seconds - http)
