@@ -117,16 +117,22 @@ class ChatManager:
 
 
 class ChatAnswerer:
-    """The answerer as a chat model plays it."""
+    """The answerer as a chat model plays it. `chars`: of the memories that it is shown."""
 
-    def __init__(self, model: BaseChatModel, patience: Patience = Patience()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        model: BaseChatModel,
+        patience: Patience = Patience(),  # noqa: B008
+        chars: int = prompts.ANSWER_CHARS,
+    ) -> None:
+        self.chars = chars
         self._call = ChatCall(model, "answerer", parse.AnswerReply, patience)
 
     async def answer(self, question: str, hits: Sequence[Hit], asked: datetime | None) -> Answer:
         """The answer, by one call; `NOTHING` without a call when there are no memories."""
         if not hits:
             return Answer(question, NOTHING)
-        prompt = prompts.answerer(question, hits, asked)
+        prompt = prompts.answerer(question, hits, asked, self.chars)
         return await self._call.ask(prompt, lambda text: parse.answer(text, question, prompt.shown))
 
 

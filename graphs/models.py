@@ -17,6 +17,7 @@ from typing import Any, cast, get_args
 from langchain_core.language_models import BaseChatModel
 
 from memory_r1.graphs.endpoint import Patience
+from memory_r1.graphs.prompts import ANSWER_CHARS
 from memory_r1.graphs.roles import Answerer, Extractor, Manager, Role, Roles
 from memory_r1.memory.errors import MissingExtraError, SettingsError
 
@@ -29,12 +30,17 @@ Models = Model | Mapping[str, Model]
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How models are called. `max_tokens`: of a reply; `api_key`: for an endpoint given by URL; `patience`: retries."""
+    """How models are called.
+
+    `max_tokens`: of a reply; `api_key`: for an endpoint given by URL; `patience`: retries; `answer_chars`: characters
+    of the memories that the answerer is shown.
+    """
 
     temperature: float = 0.0
     max_tokens: int = 1_024
     api_key: str = ""
     patience: Patience = field(default_factory=Patience)
+    answer_chars: int = ANSWER_CHARS
 
 
 def load_model(name: str, options: ModelOptions = ModelOptions()) -> BaseChatModel:
@@ -89,7 +95,9 @@ def _role(
         if model not in made:
             made[model] = load_model(model, options)
         model = made[model]
-    return {"extractor": ChatExtractor, "manager": ChatManager, "answerer": ChatAnswerer}[role](model, options.patience)
+    if role == "answerer":
+        return ChatAnswerer(model, options.patience, options.answer_chars)
+    return {"extractor": ChatExtractor, "manager": ChatManager}[role](model, options.patience)
 
 
 def _openai(model: str, common: dict[str, Any]) -> BaseChatModel:

@@ -25,6 +25,8 @@ TURN_CHARS = 12_000
 """Characters of a turn that the extractor is shown."""
 ANSWER_CHARS = 24_000
 """Characters of the memories that the answerer is shown: the best that fit."""
+UNDATED = datetime(1, 1, 1)
+"""Stands for the time of a memory (made from what another system found) of which no time is known: none is shown."""
 
 EXTRACTOR = """\
 You note what a conversation tells about its speakers, for use months later.
@@ -97,9 +99,12 @@ def manager(facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> Promp
     return _prompt(MANAGER, f"Memories:\n{lines}\nNew facts:\n{asked}", shown)
 
 
-def answerer(question: str, hits: Sequence[Hit], asked: datetime | None) -> Prompt:
-    """The prompt for one question over `hits`, grouped by speaker, each group in the order of time (paper, B)."""
-    hits = hits[: max(1, len(fitting((_line("00", hit.memory) for hit in hits), ANSWER_CHARS)))]
+def answerer(question: str, hits: Sequence[Hit], asked: datetime | None, chars: int = ANSWER_CHARS) -> Prompt:
+    """The prompt for one question over `hits`, grouped by speaker, each group in the order of time (paper, B).
+
+    `chars`: characters of the memories shown: the best that fit. What has no speaker stands under no name.
+    """
+    hits = hits[: max(1, len(fitting((_line("00", hit.memory) for hit in hits), chars)))]
     speakers = dict.fromkeys(hit.memory.speaker for hit in hits)
     shown = tuple(
         memory
@@ -109,7 +114,7 @@ def answerer(question: str, hits: Sequence[Hit], asked: datetime | None) -> Prom
     lines: list[str] = []
     for number, memory in enumerate(shown):
         if number == 0 or shown[number - 1].speaker != memory.speaker:
-            lines.append(f"Memories of {quote(memory.speaker)}:")
+            lines.append(f"Memories of {quote(memory.speaker)}:" if memory.speaker else "Memories:")
         lines.append(_line(str(number), memory))
     today = f"Asked at {clock(asked)}.\n" if asked else ""
     return _prompt(ANSWERER, "\n".join(lines) + f"\n{today}Question: {quote(question)}", shown)
@@ -161,7 +166,8 @@ def _memory(id: str, memory: Memory) -> str:
 
 
 def _line(id: str, memory: Memory) -> str:
-    return f'- "{id}" {clock(memory.recorded)}: {quote(memory.text)}{_when(memory)}'
+    recorded = "" if memory.recorded == UNDATED else f" {clock(memory.recorded)}"
+    return f'- "{id}"{recorded}: {quote(memory.text)}{_when(memory)}'
 
 
 def _when(memory: Memory) -> str:

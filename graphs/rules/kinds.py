@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 
+from memory_r1.graphs.prompts import UNDATED
 from memory_r1.graphs.rules.lexis import NUMBER_WORDS, root
 from memory_r1.graphs.rules.passage import split
 from memory_r1.graphs.rules.question import Asked
@@ -45,10 +46,12 @@ _GUESS = re.compile(r"(?:would|could|might|should)\b", re.IGNORECASE)
 _CHOICE = re.compile(r"\b(?:an?|the|to|in|of|by|with)? ?(?P<one>[\w'’-]+(?: [\w'’-]+)?),? or (?P<other>[^?]+)\?*$")
 
 
-def when(asked: Asked, hits: Sequence[Hit]) -> Found:
+def when(asked: Asked, hits: Sequence[Hit]) -> Found | None:
     """The date of the best hit: as it says itself, or as its turn does elsewhere, or the day it was said on."""
-    best = max(hits[:_SCANNED], key=lambda hit: _ratio(hit, hits) + _fits(asked, hit.memory))
-    memory = best.memory
+    dated = [hit for hit in hits[:_SCANNED] if hit.memory.recorded != UNDATED]
+    if not dated:
+        return None
+    memory = max(dated, key=lambda hit: _ratio(hit, hits) + _fits(asked, hit.memory)).memory
     for told in (memory, *(hit.memory for hit in hits if hit.memory.turns == memory.turns)):
         for mention in find_dates(told.text, told.recorded):
             if mention.when or told is memory:

@@ -25,6 +25,7 @@ class Item:
     """One thing that a system found for a question, the best first.
 
     `turns`: ids of the turns that it comes from, () where the system doesn't tell. `recorded`: when it was said.
+    `when`: when it happened, as `Fact.when` has it. `score`: orders the items of one search; 0 where not told.
     """
 
     id: str
@@ -32,6 +33,8 @@ class Item:
     speaker: str = ""
     recorded: datetime | None = None
     turns: tuple[str, ...] = ()
+    when: str = ""
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
