@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from memory_r1.graphs import parse, prompts
 from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
-from memory_r1.graphs.roles import Failure, Role, Usage, fail, spend
+from memory_r1.graphs.roles import Failure, Usage, fail, spend
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 
@@ -34,11 +34,11 @@ NOTHING = "not mentioned"
 
 
 class ChatCall:
-    """Asks one chat model for one kind of reply, until it can be read or the patience ends."""
+    """Asks one chat model for one kind of reply, until it can be read or the patience ends. Errors name its `role`."""
 
-    def __init__(self, model: BaseChatModel, role: Role, reply: type[BaseModel], patience: Patience) -> None:
+    def __init__(self, model: BaseChatModel, role: str, reply: type[BaseModel], patience: Patience) -> None:
         self.model = model
-        self.role: Role = role
+        self.role = role
         self.patience = patience
         self._constrained = constrain(model, {"title": role, "description": "", **parse.schema(reply)})
 

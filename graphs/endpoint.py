@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_r1.graphs.parse import clip
-from memory_r1.graphs.roles import Role
 from memory_r1.memory.errors import MalformedOutputError, ModelError, ModelUnavailableError
 from memory_r1.memory.retry import passes
 
@@ -36,7 +35,7 @@ def passing(error: Exception) -> bool:
     return isinstance(error, OSError | json.JSONDecodeError) or bool(_names(error) & _LOST)
 
 
-def typed(error: Exception, role: Role, attempt: int) -> ModelError:
+def typed(error: Exception, role: str, attempt: int) -> ModelError:
     """`error`, whatever it is, as one of ours: this is the one boundary to the client libraries."""
     if isinstance(error, ModelError):
         return error
