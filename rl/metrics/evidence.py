@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 
 def recall(found: Sequence[Sequence[str]], evidence: Iterable[str], cuts: Sequence[int]) -> dict[str, float] | None:
@@ -15,21 +15,8 @@ def recall(found: Sequence[Sequence[str]], evidence: Iterable[str], cuts: Sequen
     wanted = frozenset(evidence)
     if not wanted:
         return None
-    places = first_places(found, wanted)
-    return {str(cut): sum(place < cut for place in places.values()) / len(wanted) for cut in cuts}
-
-
-def first_places(found: Sequence[Sequence[str]], evidence: Iterable[str]) -> Mapping[str, int]:
-    """The place, from 0, of the first item that names each evidence turn; those that none names are left out."""
-    wanted = frozenset(evidence)
     places: dict[str, int] = {}
     for place, turns in enumerate(found):
         for turn in wanted.intersection(turns):
             places.setdefault(turn, place)
-    return places
-
-
-def reciprocal_rank(found: Sequence[Sequence[str]], evidence: Iterable[str]) -> float:
-    """1 / rank of the first item that names an evidence turn; 0.0 when none does."""
-    places = first_places(found, evidence)
-    return 1.0 / (1 + min(places.values())) if places else 0.0
+    return {str(cut): sum(place < cut for place in places.values()) / len(wanted) for cut in cuts}
