@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,17 +47,22 @@ def read_json(path: Path, what: str) -> Any:
 
 def read_rows(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of the JSON lines in `path` with its place, as "file.jsonl, line 3". Raises FileFormatError."""
-    number = 0
     try:
         with path.open("rb") as file:
-            for number, raw in enumerate(file, 1):
-                place = f"{path.name}, line {number}"
-                if raw.strip():
-                    yield place, expect(dict, _parsed(raw, place, what), place)
+            yield from rows_of(file, path.name, what)
     except OSError as error:
         raise FileFormatError(f"can't read {str(path)!r}: {error.strerror}; give {what}") from error
+
+
+def rows_of(lines: Iterable[bytes], name: str, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each object of JSON `lines` with its place in `name`; blank lines are passed over. Raises FileFormatError."""
+    number = 0
+    for number, raw in enumerate(lines, 1):
+        place = f"{name}, line {number}"
+        if raw.strip():
+            yield place, expect(dict, _parsed(raw, place, what), place)
     if not number:
-        raise FileFormatError(f"{str(path)!r} is empty; give {what}")
+        raise FileFormatError(f"{name!r} is empty; give {what}")
 
 
 def _parsed(raw: bytes, place: str, what: str) -> Any:
