@@ -44,8 +44,8 @@ def interval(
         raise InputError(f"{len(values)} values have {len(clusters)} clusters: give one for each value")
     order = {name: place for place, name in enumerate(sorted(set(clusters)))}
     places = np.array([order[name] for name in clusters], dtype=np.int64)
-    sums, counts = np.bincount(places, np.asarray(values, dtype=np.float64)), np.bincount(places)
-    return from_sums(sums, counts, resamples=resamples, seed=seed, level=level)
+    sums = np.bincount(places, np.asarray(values, dtype=np.float64)).astype(np.float64)
+    return from_sums(sums, np.bincount(places), resamples=resamples, seed=seed, level=level)
 
 
 def paired(

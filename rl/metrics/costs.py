@@ -6,11 +6,14 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from memory_r1.graphs.roles import Usage
-from memory_r1.rl.evaluation.records import CostRow
+
+if TYPE_CHECKING:
+    from memory_r1.rl.evaluation.records import CostRow
 
 
 @dataclass(frozen=True, slots=True)

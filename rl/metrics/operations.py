@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from memory_r1.memory.analysis import analyze
 from memory_r1.memory.types import Fact, Memory, Noop, Revision
-from memory_r1.rl.evaluation.records import CostRow
+
+if TYPE_CHECKING:
+    from memory_r1.rl.evaluation.records import CostRow
 
 KINDS = ("add", "update", "delete", "noop")
 """The kinds of operation, in the order in which tables show them."""
