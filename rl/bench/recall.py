@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from memory_r1.memory.analysis import index_text
-from memory_r1.memory.embedders import Embedder, HashedEmbedder
+from memory_r1.memory.embedders import Embedder, HashedEmbedder, Vectors
 from memory_r1.memory.store import Store
 from memory_r1.memory.types import Add, Turn, Write
 from memory_r1.rl.bench.made import Table, opened
@@ -60,11 +60,14 @@ async def store_turns(store: Store, bank: str, conversation: Conversation, embed
     """Store every turn of the conversation, caption and all, as one memory; a write for each session."""
     await store.open_bank(bank, embedder, conversation.turns[0].time)
     for session, group in groupby(conversation.turns, key=lambda turn: turn.session):
-        turns = tuple(group)
-        adds = tuple(Add(_text(turn), turn.speaker, (turn.id,)) for turn in turns)
-        texts = [index_text(add.text, add.speaker, "", turn.time) for add, turn in zip(adds, turns, strict=True)]
-        write = Write(f"session:{session}", turns[-1].time, turns, adds)
-        await store.write(bank, write, await embedder.embed(texts))
+        await store.write(bank, *await turns_write(f"session:{session}", tuple(group), embedder))
+
+
+async def turns_write(key: str, turns: Sequence[Turn], embedder: Embedder) -> tuple[Write, Vectors]:
+    """The write that stores each of `turns`, one memory for each, and the memories' vectors."""
+    adds = tuple(Add(said(turn), turn.speaker, (turn.id,)) for turn in turns)
+    texts = [index_text(add.text, add.speaker, "", turn.time) for add, turn in zip(adds, turns, strict=True)]
+    return Write(key, turns[-1].time, tuple(turns), adds), await embedder.embed(texts)
 
 
 async def search_evidence(store: Store, bank: str, conversation: Conversation, embedder: Embedder) -> list[Found]:
@@ -83,7 +86,8 @@ async def search_evidence(store: Store, bank: str, conversation: Conversation, e
     return found
 
 
-def _text(turn: Turn) -> str:
+def said(turn: Turn) -> str:
+    """What was said in `turn`, its picture's caption included."""
     return f"{turn.text} [picture: {turn.caption}]" if turn.caption else turn.text
 
 
