@@ -10,7 +10,7 @@ and stands for all roles, or for one of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 
@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 
 from memory_r1.graphs.endpoint import Patience
 from memory_r1.graphs.prompts import ANSWER_CHARS
-from memory_r1.graphs.roles import Answerer, Extractor, Manager, Role, Roles
+from memory_r1.graphs.roles import Answerer, Closable, Extractor, Manager, Role, Roles
 from memory_r1.memory.errors import MissingExtraError, SettingsError
 
 RULES = "rules"
@@ -77,8 +77,13 @@ def load_roles(models: Models, options: ModelOptions = ModelOptions()) -> Roles:
         raise SettingsError(f"there is no role {sorted(unknown)[0]!r}: the roles are {', '.join(get_args(Role))}")
     made: dict[str, BaseChatModel] = {}
     players = [cast(Any, _role(role, models, options, made)) for role in get_args(Role)]
-    clients = [getattr(model, "http_async_client", None) for model in made.values()]
-    return Roles(*players, owned=tuple(client for client in clients if client is not None))
+    return Roles(*players, owned=connections(made.values()))
+
+
+def connections(models: Iterable[BaseChatModel]) -> tuple[Closable, ...]:
+    """The connections that `load_model` opened for `models`: whoever loaded them closes these."""
+    clients = [getattr(model, "http_async_client", None) for model in models]
+    return tuple(client for client in clients if client is not None)
 
 
 def _role(

@@ -66,6 +66,7 @@ class AnswerReply(_Reply):
 
 
 R = TypeVar("R", bound=BaseModel)
+T = TypeVar("T")
 
 
 def schema(reply: type[BaseModel]) -> dict[str, Any]:
@@ -171,8 +172,8 @@ def answer(text: str, question: str, shown: Sequence[Memory]) -> Answer:
     return Answer(question, reply.answer.strip(), selected)
 
 
-def lookup(id: str, shown: Sequence[Memory]) -> Memory:
-    """The memory that was shown as `id`. Raises MalformedOutputError for any other id, also for "00" and "٣"."""
+def lookup(id: str, shown: Sequence[T]) -> T:
+    """What was shown as `id`. Raises MalformedOutputError for any other id, also for "00" and "٣"."""
     known = {str(number): memory for number, memory in enumerate(shown)}
     if id not in known:
         ids = f'ids "0" to "{len(shown) - 1}" were shown' if shown else "no memory was shown"
