@@ -112,6 +112,11 @@ def make_judges(models: Sequence[str], styles: Sequence[str], options: ModelOpti
     return [Judge(model, style, options) for model in dict.fromkeys(models) for style in dict.fromkeys(styles)]
 
 
+def same_answer(key: str, other: str) -> bool:
+    """Whether two keys (`Judge.key`), also of different judges, are of the same question, gold answer and answer."""
+    return key.rpartition("-")[2] == other.rpartition("-")[2]
+
+
 def public_name(model: Model) -> str:
     """The model's name without what its URL may keep secret: user, password, query."""
     if not isinstance(model, str):

@@ -26,7 +26,6 @@ from memory_r1.rl.evaluation.records import VerdictRow
 from memory_r1.rl.judge import Judge, judge_answers, make_judges, read_verdicts, verdict_path
 from memory_r1.rl.judge.prompts import ANSWER_CHARS, prompt
 
-
 TESTS = Path(__file__).parent.parent
 
 
