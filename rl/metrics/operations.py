@@ -105,7 +105,7 @@ def held(memories: Sequence[Memory], facts: Sequence[Fact]) -> Held:
     """Match `memories` with the gold `facts` of the same speaker by their words.
 
     Words are index terms (`memory.analysis.analyze`: stems without function words), and the speaker's name counts in
-    neither text, so that "I own a red bicycle." and "Ann owns a red bicycle" have the same. A pair's F1 is that of the
+    neither text, so that "I work nights." and "Ann works nights" have the same. A pair's F1 is that of the
     two sets; a memory holds a fact from F1 `HELD` on. One memory may hold several facts.
     """
     ours, theirs = _by_speaker(memories), _by_speaker(facts)
