@@ -66,7 +66,8 @@ def endpoint(model: str, api_key: str = "", timeout: float = 120.0) -> Endpoint:
 class Counts:
     """What was used. `prompt_chars`: characters of the messages; `schema_chars`: of tools and reply formats.
 
-    `faults`: calls that the model or the embedder failed, all counted in `calls` or `texts` too. Times in seconds.
+    `faults`: calls that the model or the embedder failed, all counted in `calls` or `texts` too; `retries`: those
+    that a client made again after one. Times in seconds.
     """
 
     calls: int = 0
@@ -78,6 +79,7 @@ class Counts:
     texts: int = 0
     embed_seconds: float = 0.0
     faults: int = 0
+    retries: int = 0
 
     def __sub__(self, before: Counts) -> Counts:
         """What came since `before`."""
@@ -88,6 +90,11 @@ class Counts:
         return self - Counts()
 
     @property
+    def lost(self) -> int:
+        """Calls that failed and weren't made again by the client that made them."""
+        return max(self.faults - self.retries, 0)
+
+    @property
     def usage(self) -> Usage:
         """The same as a row of costs has it."""
         return Usage(self.calls, self.prompt_chars, self.prompt_tokens, self.reply_tokens)
@@ -95,12 +102,16 @@ class Counts:
 
 @dataclass(eq=False, slots=True)
 class Account:
-    """What one worker uses. `querying`: texts that it embeds now are questions. `fault`: how its last call failed."""
+    """What one worker uses. `querying`: texts that it embeds now are questions.
+
+    `fault`: how a call of it failed last; `failing`: whether its last call failed.
+    """
 
     base_url: str
     counts: Counts = field(default_factory=Counts)
     querying: bool = False
     fault: str = ""
+    failing: bool = False
     under_way: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
 
     def stop(self) -> None:
@@ -151,6 +162,8 @@ class Bridge:
         serve = {"v1/chat/completions": self._chat, "v1/embeddings": self._embeddings}.get(path)
         if account is None or serve is None or request.method != "POST":
             return _error(404, f"nothing is at {clip(path, 80)!r}")
+        if request.headers.get("x-stainless-retry-count", "0") != "0":  # sent by OpenAI's clients
+            account.counts.retries += 1
         task = asyncio.ensure_future(serve(account, request.body))
         account.under_way.add(task)
         try:
@@ -216,8 +229,9 @@ class Bridge:
         return _vectors(asked.get("model", ""), whole(rows), asked.get("encoding_format") == "base64")
 
     def _note(self, account: Account, problem: str) -> None:
-        account.fault = problem
+        account.failing = bool(problem)
         if problem:
+            account.fault = problem
             account.counts.faults += 1
             log.warning("a worker's call failed: %s", problem)
 
