@@ -18,7 +18,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 
 from memory_r1.graphs.state import TURN, AgentInput, AgentState, Context, Json, bank_of, setting
-from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step
+from memory_r1.graphs.steps import END, START, Fork, Graph, StateGraph, Step
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.store import Store
@@ -74,7 +74,7 @@ def build_chat(steps: Conversing, remember: Graph, answer: Graph) -> Graph:
     graph.add_node("reply", Step("reply", steps.reply))
     graph.add_edge(START, "listen")
     graph.add_edge("listen", "remember")
-    graph.add_conditional_edges("remember", _after_remember, ["answer", "reply"])
+    graph.add_conditional_edges("remember", Fork(_after_remember), ["answer", "reply"])
     graph.add_edge("answer", "reply")
     graph.add_edge("reply", END)
     return graph.compile(name="agent")

@@ -40,14 +40,14 @@ from memory_r1.graphs.state import (
     bank_of,
     read_turn,
 )
-from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step, emit
+from memory_r1.graphs.steps import END, START, Fork, Graph, StateGraph, Step, emit
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import contradicts, texts
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import ConflictError, MalformedOutputError
 from memory_r1.memory.ranking import Query
 from memory_r1.memory.store import Store, Vectors
-from memory_r1.memory.types import Bank, Fact, Hit, Memory, Noop, Operation, Revision, Turn, Write
+from memory_r1.memory.types import Fact, Hit, Memory, Noop, Operation, Revision, Turn, Write
 
 log = logging.getLogger(__name__)
 
@@ -82,18 +82,19 @@ class Remember:
     async def extract(self, state: RememberState, config: RunnableConfig) -> RememberState:
         """Take the facts from the turn, unless the bank knows it: then end before any model is called."""
         turn = read_turn(state["turn"])
-        bank = await self.store.open_bank(bank_of(config), self.embedder, turn.time)
+        bank = bank_of(config)
+        before = await self.store.before(bank, self.embedder, turn, self.limits.context)
         update = RememberState(
             turn=TURN.dump_python(turn, mode="json"), facts=[], candidates=[], decided=None, operations=[],
             lost=[], receipt=None, revision=None, attempts=0, failures=[], usage=USAGE.dump_python(Usage()),
         )  # fmt: skip
         attempt = state.get("attempt", 0)
-        if await self._known(bank, turn) and not attempt:
-            update["receipt"] = {"revision": bank.revision, "created": [], "ended": [], "repeated": True}
+        if _known(before.stored, turn) and not attempt:
+            update["receipt"] = {"revision": before.bank.revision, "created": [], "ended": [], "repeated": True}
             return update
-        context = await (self._earlier(bank, turn) if attempt else self._context(bank, turn))
+        told = await self._earlier(bank, turn) if attempt else before.recent
         with metered() as meter:
-            facts, lost = await self._extract(turn, context, meter)
+            facts, lost = await self._extract(turn, _context(told, turn, self.limits.context), meter)
         update["facts"] = FACTS.dump_python(facts, mode="json")
         update["operations"] = update["lost"] = OPERATIONS.dump_python(lost, mode="json")
         for fact in update["facts"]:
@@ -104,15 +105,14 @@ class Remember:
     async def retrieve(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
         """Find the memories like each fact, and the revision at which they were read."""
         facts = FACTS.validate_python(state.get("facts"))
-        bank = await self.store.bank(bank_of(config))
         vectors = await self.embedder.embed([fact.text for fact in facts])
-        found: list[list[Json]] = []
-        for fact, vector in zip(facts, vectors, strict=True):
-            query = Query.of(fact.text, vector)
-            hits = await self.store.search_vector(bank.id, query, total=self.limits.candidates, per_speaker=None)
+        queries = [Query.of(fact.text, vector) for fact, vector in zip(facts, vectors, strict=True)]
+        bank, found = await self.store.search_vectors(
+            bank_of(config), queries, total=self.limits.candidates, per_speaker=None
+        )
+        for fact, hits in zip(facts, found, strict=True):
             emit("candidates", fact=fact.text, memories=[_brief(hit) for hit in hits])
-            found.append([_plain(hit) for hit in hits])
-        return RememberUpdate(candidates=found, revision=bank.revision)
+        return RememberUpdate(candidates=CANDIDATES.dump_python(found, mode="json"), revision=bank.revision)
 
     async def manage(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
         """Decide the operations. Exact repeats are no question for the manager; the same candidates no new one."""
@@ -152,25 +152,9 @@ class Remember:
         emit("receipt", turn=turn.id, **report)
         return RememberUpdate(attempts=attempts, receipt=report)
 
-    async def _known(self, bank: Bank, turn: Turn) -> bool:
-        """Whether the turn is stored. A forgotten one (its text is blank) counts, so that it stays forgotten."""
-        stored = await self.store.turns(bank.id, [turn.id])
-        if stored and contradicts(stored[0], turn):
-            raise ConflictError(f"turn {turn.id!r} is stored with other content: give the new one an id of its own")
-        return bool(stored)
-
-    async def _context(self, bank: Bank, turn: Turn) -> list[Turn]:
-        """The turns right before `turn` in its session, read from the end of the log: as fast in any bank."""
-        recent = await self.store.log(bank.id, max(0, bank.revision - self.limits.context))
-        ids = [id for revision in recent for id in revision.turns]
-        turns = await self.store.turns(bank.id, ids) if ids else []
-        return [old for old in turns if old.session == turn.session and old.text][-self.limits.context :]
-
-    async def _earlier(self, bank: Bank, turn: Turn) -> list[Turn]:
-        """As `_context`, for a turn that is not the last of its session any more: reads the whole bank's turns."""
-        turns = await self.store.turns(bank.id)
-        before = [old for old in turns if old.session == turn.session and old.index < turn.index and old.text]
-        return before[-self.limits.context :] if self.limits.context else []
+    async def _earlier(self, bank: str, turn: Turn) -> list[Turn]:
+        """The turns before a stored `turn`: reads all of the bank's."""
+        return [old for old in await self.store.turns(bank) if old.index < turn.index]
 
     async def _extract(self, turn: Turn, context: list[Turn], meter: Meter) -> tuple[list[Fact], list[Operation]]:
         """The facts of the turn that can be stored, and a Noop in the log for what can't."""
@@ -213,10 +197,10 @@ def build_remember(steps: Remember) -> Graph:
     for step in (steps.extract, steps.retrieve, steps.manage, steps.apply):
         graph.add_node(step.__name__, Step(step.__name__, step))
     graph.add_edge(START, "extract")
-    graph.add_conditional_edges("extract", _after_extract, ["retrieve", "apply", END])
+    graph.add_conditional_edges("extract", Fork(_after_extract), ["retrieve", "apply", END])
     graph.add_edge("retrieve", "manage")
     graph.add_edge("manage", "apply")
-    graph.add_conditional_edges("apply", _after_apply, ["retrieve", END])
+    graph.add_conditional_edges("apply", Fork(_after_apply), ["retrieve", END])
     return graph.compile(name="remember")
 
 
@@ -245,6 +229,18 @@ def failed(role: Role, error: MalformedOutputError) -> Failure:
     """The counted, logged failure that `error` of `role` becomes."""
     log.warning("%s failed: %s", role, error)
     return Failure(role, "malformed", str(error))
+
+
+def _known(stored: Turn | None, turn: Turn) -> bool:
+    """Whether the turn is stored. A forgotten one (its text is blank) counts, so that it stays forgotten."""
+    if stored is not None and contradicts(stored, turn):
+        raise ConflictError(f"turn {turn.id!r} is stored with other content: give the new one an id of its own")
+    return stored is not None
+
+
+def _context(told: Sequence[Turn], turn: Turn, count: int) -> list[Turn]:
+    """The last `count` of the turns `told` that belong to the session of `turn` and are not forgotten."""
+    return [old for old in told if old.session == turn.session and old.text][-count:] if count else []
 
 
 def _after_extract(state: RememberState) -> str:
@@ -284,10 +280,6 @@ def _same(fact: Fact, memory: Memory) -> bool:
 
 def _norm(text: str) -> str:
     return " ".join(text.casefold().split())
-
-
-def _plain(hit: Hit) -> Json:
-    return CANDIDATES.dump_python([[hit]], mode="json")[0][0]
 
 
 def _brief(hit: Hit) -> Json:

@@ -13,12 +13,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import ensure_config
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-__all__ = ["END", "START", "Graph", "Step", "StateGraph", "emit", "run_sync"]
+__all__ = ["END", "START", "Fork", "Graph", "StateGraph", "Step", "emit", "run_sync"]
 
 T = TypeVar("T")
 Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -35,14 +34,33 @@ class Step(Runnable[Any, Any]):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the step on this event loop."""
-        return await self._run(input, ensure_config(config))
+        return await self._run(input, config or {})
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the step on the background loop and wait for it."""
-        return _LOOP.run(self._await(input, ensure_config(config)))
+        return _LOOP.run(self._await(input, config or {}))
 
     async def _await(self, input: Any, config: RunnableConfig) -> Any:
         return await self._run(input, config)
+
+
+class Fork(Runnable[Any, str]):
+    """A conditional edge: the name of the next step, by a function of the state that neither waits nor blocks.
+
+    LangGraph would send a plain function to a thread of its own, which costs more than the steps themselves.
+    """
+
+    def __init__(self, choose: Callable[[Any], str]) -> None:
+        self.name = choose.__name__
+        self._choose = choose
+
+    def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        """Choose."""
+        return self._choose(input)
+
+    async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
+        """Choose."""
+        return self._choose(input)
 
 
 class _Loop:

@@ -70,26 +70,31 @@ class _Part:
         )
 
 
+_Postings = dict[str, tuple[NDArray[np.intp], Floats]]
+"""For each term the positions of the rows that hold it, ascending, and how often each does."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Base:
-    """The large, shared part of an index: rows, and for each term the positions and counts of its rows."""
+    """The large, shared part of an index: rows, where each stands, and their postings."""
 
     part: _Part
     position: dict[str, int]
-    postings: dict[str, tuple[NDArray[np.intp], Floats]]
+    postings: _Postings
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BankIndex:
     """All live memories of one bank, searchable. Immutable: `changed` gives the next version.
 
-    Versions share the base; each has its own small overlay and mask of the ended. So a fork costs nothing, a change
-    costs the overlay (at most 128 rows, or up to 1,024 in a bank of 8,192, before it is compacted into a new base), and
-    a reader on another thread never sees half a change.
+    Versions share the base; each has its own small overlay (rows, and by term their positions and counts) and mask of
+    the ended. So a fork costs nothing, a change costs the overlay (at most 128 rows, or up to 1,024 in a bank of 8,192,
+    before it becomes part of a new base), and a reader on another thread never sees half a change.
     """
 
     _base: _Base
     _over: _Part
+    _places: dict[str, tuple[list[int], list[int]]]
     _live: NDArray[np.bool_]
     _sessions: dict[str, int]
     _speakers: dict[str, int]
@@ -100,8 +105,8 @@ class BankIndex:
         """The index of `rows`, whose embeddings are `vectors`: (len(rows), dim) float32, unit norm."""
         sessions, speakers = _coded({}, (r.session for r in rows)), _coded({}, (r.speaker for r in rows))
         part = _part(rows, vectors, sessions, speakers)
-        base = _Base(part, {row.id: at for at, row in enumerate(rows)}, _postings(rows))
-        return cls(base, _part((), vectors[:0], {}, {}), np.ones(len(rows), dtype=bool), sessions, speakers)
+        base = _Base(part, {row.id: at for at, row in enumerate(rows)}, _arrays(_placed({}, rows, 0)))
+        return cls(base, _part((), vectors[:0], {}, {}), {}, np.ones(len(rows), dtype=bool), sessions, speakers)
 
     def __len__(self) -> int:
         return len(self._live) - self._ended
@@ -124,24 +129,28 @@ class BankIndex:
         if rows or gone:
             live = np.concatenate([live, np.ones(len(rows), dtype=bool)])
             live[gone] = False
-        after = BankIndex(self._base, over, live, sessions, speakers, len(live) - int(np.count_nonzero(live)))
+        places = _placed(self._places, rows, len(self._live))
+        count = len(live) - int(np.count_nonzero(live))
+        after = BankIndex(self._base, over, places, live, sessions, speakers, count)
         size = len(self._base.part.rows)
-        if len(over.rows) > max(128, min(size // 8, 1024)) or after._ended > max(128, size // 2):
-            return after._compacted()
-        return after
+        if len(over.rows) > max(128, min(size // 8, 1024)):
+            return after._rebuilt() if count > size // 8 else after._merged()
+        return after._rebuilt() if count > max(128, size // 2) else after
 
     def candidates(self, query: Query) -> Candidates:
         """Every live memory, in order of insertion, as `rank` reads it."""
-        parts = [self._base.part, self._over] if self._over.rows else [self._base.part]
-        dense = np.concatenate([part.vectors @ query.vector for part in parts])
-        columns = np.concatenate([part.columns for part in parts], axis=1)
-        ids = [name for part in parts for name in part.ids]
+        base, over = self._base.part, self._over
+        dense, columns, ids = base.vectors @ query.vector, base.columns, base.ids
+        if over.rows:
+            dense = np.concatenate([dense, over.vectors @ query.vector])
+            columns = np.concatenate([columns, over.columns], axis=1)
+            ids += over.ids
         counts = self._counts(query.terms)
         if self._ended:
             kept = np.flatnonzero(self._live)
             dense, columns, counts = dense[kept], columns[:, kept], counts[:, kept]
-            ids = [ids[at] for at in kept.tolist()]
-        found = (counts > 0).sum(axis=1, dtype=np.int32)
+            ids = tuple(map(ids.__getitem__, kept.tolist()))
+        found = np.count_nonzero(counts, axis=1).astype(np.int32)
         session, index, speaker, length, asks = columns
         return Candidates(
             ids, dense, counts, found, len(ids), length.astype(np.float32), session, index, speaker,
@@ -151,14 +160,10 @@ class BankIndex:
     def _counts(self, terms: Sequence[str]) -> Floats:
         """How often each of `terms` occurs in each memory, live or not: (terms, n)."""
         counts = np.zeros((len(terms), len(self._live)), dtype=np.float32)
-        postings, size = self._base.postings, len(self._base.part.rows)
         for line, term in zip(counts, terms, strict=True):
-            if (found := postings.get(term)) is not None:
-                line[found[0]] = found[1]
-        asked = set(terms)
-        for at, row in enumerate(self._over.rows, size):
-            for term in asked & row.counts.keys():
-                counts[[line for line, one in enumerate(terms) if one == term], at] = row.counts[term]
+            for postings in (self._base.postings, self._places):
+                if (found := postings.get(term)) is not None:
+                    line[found[0]] = found[1]
         return counts
 
     def _position(self, memory: str) -> int:
@@ -170,7 +175,25 @@ class BankIndex:
                 return at
         raise KeyError(memory)
 
-    def _compacted(self) -> BankIndex:
+    def _merged(self) -> BankIndex:
+        """The same, with the overlay as part of the base; those that ended stay masked."""
+        base = self._base
+        part = base.part.joined(self._over)
+        position = base.position | {row.id: at for at, row in enumerate(self._over.rows, len(base.position))}
+        postings = base.postings.copy()
+        for term, (places, counts) in _arrays(self._places).items():
+            old = postings.get(term)
+            postings[term] = (
+                (places, counts)
+                if old is None
+                else (np.concatenate([old[0], places]), np.concatenate([old[1], counts]))
+            )
+        empty = _part((), part.vectors[:0], {}, {})
+        merged = _Base(part, position, postings)
+        return BankIndex(merged, empty, {}, self._live, self._sessions, self._speakers, self._ended)
+
+    def _rebuilt(self) -> BankIndex:
+        """The same, without what is left of those that ended."""
         whole = self._base.part.joined(self._over)
         kept = np.flatnonzero(self._live)
         return BankIndex.build([whole.rows[at] for at in kept], whole.vectors[kept])
@@ -185,7 +208,8 @@ def pool(rows: Sequence[IndexRow], vectors: Floats, query: Query, live: int) -> 
     sessions, speakers = _coded({}, (r.session for r in rows)), _coded({}, (r.speaker for r in rows))
     part = _part(rows, vectors, sessions, speakers)
     base = _Base(_part((), vectors[:0], {}, {}), {}, {})
-    columns = BankIndex(base, part, np.ones(len(rows), dtype=bool), sessions, speakers).candidates(query)
+    live_rows = np.ones(len(rows), dtype=bool)
+    columns = BankIndex(base, part, _placed({}, rows, 0), live_rows, sessions, speakers).candidates(query)
     return replace(columns, live=max(live, len(rows)))
 
 
@@ -211,14 +235,28 @@ def _length(row: IndexRow) -> int:
     return sum(not is_concept(term) for term in row.terms)
 
 
-def _postings(rows: Sequence[IndexRow]) -> dict[str, tuple[NDArray[np.intp], Floats]]:
-    places: dict[str, list[int]] = {}
-    counts: dict[str, list[int]] = {}
-    for at, row in enumerate(rows):
+def _placed(
+    known: dict[str, tuple[list[int], list[int]]], rows: Sequence[IndexRow], first: int
+) -> dict[str, tuple[list[int], list[int]]]:
+    """The postings `known` with those of `rows`, which stand from position `first` on; `known` stays as it is."""
+    if not rows:
+        return known
+    found, own = known.copy(), set[str]()
+    for at, row in enumerate(rows, first):
         for term, count in row.counts.items():
-            places.setdefault(term, []).append(at)
-            counts.setdefault(term, []).append(count)
+            if term in own:
+                places, counts = found[term]
+                places.append(at)
+                counts.append(count)
+            else:
+                places, counts = found.get(term, ((), ()))
+                found[term] = [*places, at], [*counts, count]
+                own.add(term)
+    return found
+
+
+def _arrays(postings: dict[str, tuple[list[int], list[int]]]) -> _Postings:
     return {
-        term: (np.array(found, dtype=np.intp), np.array(counts[term], dtype=np.float32))
-        for term, found in places.items()
+        term: (np.array(places, dtype=np.intp), np.array(counts, dtype=np.float32))
+        for term, (places, counts) in postings.items()
     }

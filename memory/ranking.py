@@ -280,6 +280,16 @@ def select(candidates: Candidates, scores: Floats, total: int = 60, per_speaker:
     return kept[_best(scores[kept], total)]
 
 
+def best(
+    candidates: Candidates, query: Query, total: int, per_speaker: int | None
+) -> list[tuple[str, tuple[float, float, float, float]]]:
+    """The ids of the memories that answer `query`, best first, each with (score, dense, lexical, context)."""
+    found = rank(candidates, query)
+    order = select(candidates, found.score, total=total, per_speaker=per_speaker)
+    parts = np.stack([found.score, found.dense, found.lexical, found.context])[:, order].T.tolist()
+    return [(candidates.ids[at], tuple(row)) for at, row in zip(order.tolist(), parts, strict=True)]
+
+
 def _best(scores: Floats, count: int) -> NDArray[np.intp]:
     """Positions of the `count` highest scores, highest first, equal ones in their order."""
     if count >= len(scores):

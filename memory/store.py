@@ -25,7 +25,7 @@ from memory_r1.memory.errors import (
     InputError,
     UnknownMemoryError,
 )
-from memory_r1.memory.ranking import Candidates, Query, rank, select
+from memory_r1.memory.ranking import Candidates, Query, best
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 Vectors = NDArray[np.float32]
@@ -55,6 +55,15 @@ class Dump:
             return NotImplemented
         told = (self.bank, self.turns, self.memories, self.log) == (other.bank, other.turns, other.memories, other.log)
         return told and np.array_equal(self.vectors, other.vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What a turn meets: the bank; the turn as it is stored, if it is; the turns of the bank's last revisions."""
+
+    bank: Bank
+    stored: Turn | None
+    recent: tuple[Turn, ...]
 
 
 class Store(ABC):
@@ -138,10 +147,7 @@ class Store(ABC):
 
     async def open_bank(self, bank: str, embedder: Embedder, created: datetime) -> Bank:
         """The bank, made if need be. Raises EmbedderMismatchError when its vectors come from another embedder."""
-        if not BANK_ID.fullmatch(bank):
-            raise InputError(
-                f"bank id {bank!r} is not allowed: 1 to 128 letters, digits and . _ : @ -, first a letter or digit"
-            )
+        check_bank_id(bank)
         found = await self.create(bank, embedder.name, embedder.dim, created)
         check_embedder(found, embedder)
         return found
@@ -162,17 +168,27 @@ class Store(ABC):
         self, bank: str, query: Query, *, total: int = 60, per_speaker: int | None = 30
     ) -> list[Hit]:
         """As `search`, for a query that is embedded already."""
-        pool = await self.candidates(bank, query)
-        scores = rank(pool, query)
-        order = [int(i) for i in select(pool, scores.score, total=total, per_speaker=per_speaker)]
-        chosen = [pool.ids[i] for i in order]
-        found = {memory.id: memory for memory in await self.chosen(bank, chosen)}
-        parts = (scores.score, scores.dense, scores.lexical, scores.context)
-        return [
-            Hit(found[id], *(float(part[i]) for part in parts))
-            for i, id in zip(order, chosen, strict=True)
-            if id in found and found[id].live
-        ]
+        found = best(await self.candidates(bank, query), query, total, per_speaker)
+        held = {memory.id: memory for memory in await self.chosen(bank, [id for id, _ in found])}
+        return [Hit(held[id], *scores) for id, scores in found if id in held and held[id].live]
+
+    async def search_vectors(
+        self, bank: str, queries: Sequence[Query], *, total: int = 60, per_speaker: int | None = 30
+    ) -> tuple[Bank, list[list[Hit]]]:
+        """`search_vector` for each of `queries`, and the state of the bank that they were searched in, or one before.
+
+        A write that expects that state fails if the bank has moved on since.
+        """
+        state = await self.bank(bank)
+        return state, [await self.search_vector(bank, q, total=total, per_speaker=per_speaker) for q in queries]
+
+    async def before(self, bank: str, embedder: Embedder, turn: Turn, recent: int) -> Before:
+        """What `turn` meets; its bank is made if need be. Raises as `open_bank`."""
+        state = await self.open_bank(bank, embedder, turn.time)
+        stored = await self.turns(bank, [turn.id])
+        entries = await self.log(bank, max(0, state.revision - recent))
+        ids = [id for entry in entries for id in entry.turns]
+        return Before(state, stored[0] if stored else None, tuple(await self.turns(bank, ids)) if ids else ())
 
     async def chosen(self, bank: str, ids: Sequence[str]) -> list[Memory]:
         """The memories that a search chose: read anew, unless the store holds them from telling the candidates."""
@@ -257,6 +273,14 @@ class Store(ABC):
         await self.close()
 
 
+def check_bank_id(bank: str) -> None:
+    """Refuse what can't name a bank. Raises InputError."""
+    if not BANK_ID.fullmatch(bank):
+        raise InputError(
+            f"bank id {bank!r} is not allowed: 1 to 128 letters, digits and . _ : @ -, first a letter or digit"
+        )
+
+
 def check_embedder(bank: Bank, embedder: Embedder) -> None:
     """Refuse to mix vectors: raises EmbedderMismatchError unless the bank was embedded by `embedder`."""
     if (bank.embedder, bank.dim) != (embedder.name, embedder.dim):
@@ -300,4 +324,6 @@ def _lineage(every: Iterable[Memory], memory: str, bank: str) -> list[Memory]:
     return [m for m in by_id.values() if m.id in found]
 
 
-__all__ = ["BANK_ID", "Dump", "Store", "Vectors", "check_embedder", "check_replacement", "exists"]
+__all__ = [
+    "BANK_ID", "Before", "Dump", "Store", "Vectors", "check_bank_id", "check_embedder", "check_replacement", "exists",
+]  # fmt: skip

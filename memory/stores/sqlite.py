@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
+from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import StoreUnavailableError
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.store import Dump, Store, Vectors
+from memory_r1.memory.store import Before, Dump, Store, Vectors, check_bank_id, check_embedder
 from memory_r1.memory.stores.sqlite_file import SqliteFile
 from memory_r1.memory.stores.sqlite_schema import explained
-from memory_r1.memory.types import Bank, Memory, Receipt, Revision, Turn, Write
+from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -82,6 +83,23 @@ class SqliteStore(Store):
 
     async def candidates(self, bank: str, query: Query) -> Candidates:
         return await self._run(self._file.candidates, bank, query)
+
+    async def search_vector(
+        self, bank: str, query: Query, *, total: int = 60, per_speaker: int | None = 30
+    ) -> list[Hit]:
+        return (await self.search_vectors(bank, [query], total=total, per_speaker=per_speaker))[1][0]
+
+    async def search_vectors(
+        self, bank: str, queries: Sequence[Query], *, total: int = 60, per_speaker: int | None = 30
+    ) -> tuple[Bank, list[list[Hit]]]:
+        return await self._run(self._file.search, bank, queries, total, per_speaker)
+
+    async def before(self, bank: str, embedder: Embedder, turn: Turn, recent: int) -> Before:
+        check_bank_id(bank)
+        new = Bank(bank, embedder.name, embedder.dim, turn.time)
+        found = await self._run(self._file.before, new, turn.id, recent)
+        check_embedder(found.bank, embedder)
+        return found
 
     async def replace_vectors(
         self, bank: str, embedder: str, dim: int, vectors: Mapping[str, Vectors], revision: int

@@ -15,11 +15,11 @@ from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, UnknownMemoryError
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.store import Dump, Vectors, check_replacement, exists
+from memory_r1.memory.store import Before, Dump, Vectors, check_replacement, exists
 from memory_r1.memory.stores import sqlite_rows as rows
 from memory_r1.memory.stores.sqlite_schema import explained, prepare, prepared
 from memory_r1.memory.stores.sqlite_search import Searcher
-from memory_r1.memory.types import Bank, Memory, Receipt, Revision, Turn, Write
+from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 
 class SqliteFile:
@@ -92,6 +92,7 @@ class SqliteFile:
             asked = [*sources(write.operations), *(turn.id for turn in write.turns)]
             change = plan(state, write, old, {turn.id: turn for turn in rows.fetch_turns(self._rows, key, asked)})
             self._carry_out(key, state, change, made)
+        self._searcher.follow(key, state, change, made)
         return Receipt(change.revision, change.created)
 
     def _carry_out(self, key: int, before: Bank, change: Change, vectors: Vectors) -> None:
@@ -159,8 +160,11 @@ class SqliteFile:
         return [rows.read_turn(row) for row in found]
 
     def log(self, bank: str, since: int) -> list[Revision]:
+        return self._log(self.find(bank)[0], since)
+
+    def _log(self, key: int, since: int) -> list[Revision]:
         where = "bank = ? AND number > ? ORDER BY number"
-        found = self._rows(f"SELECT body, seal FROM revision WHERE {where}", self.find(bank)[0], since)
+        found = self._rows(f"SELECT body, seal FROM revision WHERE {where}", key, since)
         return [rows.read_revision(row) for row in found]
 
     def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
@@ -175,9 +179,31 @@ class SqliteFile:
         return rows.read_vectors([found[number] for number in numbers], state.dim)
 
     def candidates(self, bank: str, query: Query) -> Candidates:
-        self._rows("BEGIN")  # one view of the file for all that is read
-        try:
+        with self._view():
             return self._searcher.candidates(*self.find(bank), query)
+
+    def search(
+        self, bank: str, queries: Sequence[Query], total: int, per_speaker: int | None
+    ) -> tuple[Bank, list[list[Hit]]]:
+        with self._view():
+            key, state = self.find(bank)
+            return state, [self._searcher.search(key, state, query, total, per_speaker) for query in queries]
+
+    def before(self, new: Bank, turn: str, recent: int) -> Before:
+        """See `Store.before`; `new` is the bank to make if there is none of its id."""
+        self.create(new)
+        with self._view():
+            key, state = self.find(new.id)
+            stored = rows.fetch_turns(self._rows, key, [turn])
+            ids = [id for entry in self._log(key, state.revision - recent) for id in entry.turns]
+            return Before(state, stored[0] if stored else None, tuple(rows.fetch_turns(self._rows, key, ids)))
+
+    @contextlib.contextmanager
+    def _view(self) -> Generator[None]:
+        """One view of the file for all that is read."""
+        self._rows("BEGIN")
+        try:
+            yield
         finally:
             if self._db.in_transaction:
                 self._rows("COMMIT")

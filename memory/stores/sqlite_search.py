@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from memory_r1.memory.apply import Change
 from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.memory.index import BankIndex, IndexRow, pool
-from memory_r1.memory.ranking import Candidates, Query
+from memory_r1.memory.ranking import Candidates, Query, best
 from memory_r1.memory.store import Vectors
 from memory_r1.memory.stores import sqlite_rows as rows
-from memory_r1.memory.types import Bank, Memory
+from memory_r1.memory.types import Bank, Hit, Memory
 
 POOL = 300
 """Candidates that each channel (vectors, words) brings into the pool of a large bank."""
@@ -25,10 +27,11 @@ CACHED = 200_000
 
 @dataclass(slots=True)
 class _Cached:
-    """What is known of one bank at a revision: the index, or for a large bank the numbers and vectors alone."""
+    """What is known of one bank at a revision: index and memories, by id; of a large bank numbers and vectors alone."""
 
     state: Bank
     index: BankIndex | None = None
+    memories: dict[str, Memory] = field(default_factory=dict[str, Memory])
     numbers: list[int] | None = None
     vectors: Vectors | None = None
 
@@ -48,6 +51,20 @@ class Searcher:
             return cached.index.candidates(query)
         return self._pool(key, cached, query)
 
+    def search(self, key: int, state: Bank, query: Query, total: int, per_speaker: int | None) -> list[Hit]:
+        """The hits in the bank with this key, whose state is `state`."""
+        found = best(self.candidates(key, state, query), query, total, per_speaker)
+        held = self._cache[key].memories
+        if any(id not in held for id, _ in found):
+            held = {memory.id: memory for memory in rows.fetch_memories(self._run, key, [id for id, _ in found])}
+        return [Hit(held[id], *scores) for id, scores in found]
+
+    def follow(self, key: int, before: Bank, change: Change, vectors: Vectors) -> None:
+        """Take in what this process has just written, instead of reading it back."""
+        cached = self._cache.get(key)
+        if cached is not None and cached.state == before and cached.index is not None:
+            self._cache[key] = _followed(cached, change.bank, change.created, vectors, [m.id for m in change.ended])
+
     def drop(self, key: int) -> None:
         """Forget what is cached of a bank."""
         self._cache.pop(key, None)
@@ -61,7 +78,7 @@ class Searcher:
         if cached is None or not same or cached.state.revision > state.revision:
             cached = self._read(key, state)
         elif cached.state.revision < state.revision:
-            cached = self._follow(key, cached, state)
+            cached = self._catch_up(key, cached, state)
         self._cache[key] = cached
         held = sum(other.state.live for other in self._cache.values())
         while held > CACHED and len(self._cache) > 1:
@@ -77,9 +94,10 @@ class Searcher:
             return _Cached(state, numbers=[row[0] for row in found], vectors=vectors)
         memories, vectors = self._live(key, state, "died IS NULL ORDER BY number")
         _check_count(state, len(memories))
-        return _Cached(state, BankIndex.build([IndexRow.of(m) for m in memories], vectors))
+        index = BankIndex.build([IndexRow.of(m) for m in memories], vectors)
+        return _Cached(state, index, {m.id: m for m in memories})
 
-    def _follow(self, key: int, cached: _Cached, state: Bank) -> _Cached:
+    def _catch_up(self, key: int, cached: _Cached, state: Bank) -> _Cached:
         """The index after what was logged since: costs what was written, not what is stored."""
         if cached.index is None or state.live > self._large:
             return self._read(key, state)
@@ -87,8 +105,8 @@ class Searcher:
         memories, vectors = self._live(key, state, f"died IS NULL AND born > {since} ORDER BY number")
         query = "SELECT number FROM memory WHERE bank = ? AND died > ? AND born <= ?"
         ended = [f"m{row[0]}" for row in self._db.execute(query, (key, since, since))]
-        index = cached.index.changed([IndexRow.of(m) for m in memories], vectors, ended)
-        return self._read(key, state) if len(index) != state.live else _Cached(state, index)
+        after = _followed(cached, state, memories, vectors, ended)
+        return self._read(key, state) if len(after.memories) != state.live else after
 
     def _live(self, key: int, state: Bank, where: str) -> tuple[list[Memory], Vectors]:
         query = f"SELECT {rows.MEMORY}, vector FROM memory WHERE bank = ? AND {where}"
@@ -131,6 +149,20 @@ class Searcher:
         )
         found = rows.fetch(self._run, near, numbers)
         return [row[0] for row in found]
+
+
+def _followed(
+    cached: _Cached, state: Bank, created: Sequence[Memory], vectors: Vectors, ended: Sequence[str]
+) -> _Cached:
+    """What is known of the bank in its next state. Takes over the memories of `cached`, which ends with it."""
+    assert cached.index is not None
+    index = cached.index
+    if created or ended:
+        index = index.changed([IndexRow.of(m) for m in created], vectors, ended)
+    cached.memories.update((memory.id, memory) for memory in created)
+    for id in ended:
+        del cached.memories[id]
+    return _Cached(state, index, cached.memories)
 
 
 def _check_count(state: Bank, found: int) -> None:
