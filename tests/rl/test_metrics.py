@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory_r1.rl.metrics import locomo, mem0
+from memory_r1.rl.metrics import CONVENTIONS, locomo, mem0, scores
 from memory_r1.rl.tasks.locomo import CATEGORIES
 
 DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "nltk_data"
@@ -58,9 +58,24 @@ def test_adversarial_counts_a_refusal() -> None:
 
 
 def test_exact_match_of_the_two_conventions() -> None:
-    assert mem0.em("Rome", "rome") == 1.0
-    assert mem0.em("Rome.", "rome") == 0.0
+    assert mem0.em("Rome", "rome") == mem0.em("23 July, 2023", " 23 July, 2023") == 1.0
+    assert mem0.em("Rome.", "rome") == mem0.em("", "") == mem0.em(" ", "") == 0.0
     assert locomo.em("the Rome trip.", "trip Rome") == 1.0
+
+
+def test_exact_match_compares_with_the_gold_that_f1_compares_with() -> None:
+    assert locomo.em("Likely no", "Likely no; she prefers art", "open-domain") == 1.0
+    assert locomo.em("Likely no", "Likely no; she prefers art", "single-hop") == 0.0
+    assert locomo.em("It was not mentioned.", "Rome", "adversarial") == 1.0
+    assert locomo.em("Rome", "Rome", "adversarial") == 0.0
+
+
+@needs_punkt
+def test_one_call_brings_both_conventions_and_mem0s_skips_the_adversarial() -> None:
+    found = scores("U.S.A.", "USA", "single-hop")
+    assert found == {"locomo": {"f1": 1.0, "em": 1.0}, "mem0": {"f1": 0.0, "bleu1": 0.0, "em": 0.0}}
+    assert {name: tuple(measures) for name, measures in found.items()} == CONVENTIONS
+    assert scores("not mentioned", "USA", "adversarial") == {"locomo": {"f1": 1.0, "em": 1.0}}
 
 
 @pytest.mark.parametrize("category", [1, 2, 3, 4])
@@ -99,9 +114,9 @@ def test_missing_tokenizer_data_is_an_error_not_another_tokenizer(tmp_path: Path
     code = (
         "import nltk\nnltk.data.path[:] = []\nfrom memory_r1.memory.errors import InputError\n"
         "from memory_r1.rl.metrics import mem0\n"
-        "try:\n    mem0.bleu1('a b', 'a')\nexcept InputError as error:\n    assert 'punkt_tab' in str(error)\n"
+        "try:\n    mem0.bleu1('a b', 'a')\nexcept InputError as error:\n    assert 'data prepare nltk' in str(error)\n"
         "else:\n    raise SystemExit('no error')\n"
     )
-    env = {**os.environ, "NLTK_DATA": str(tmp_path), "HOME": str(tmp_path)}
+    env = {**os.environ, "NLTK_DATA": str(tmp_path), "HOME": str(tmp_path), "MEMORY_R1_DATA": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -46,7 +46,9 @@ def test_processor_time_is_unknown_when_one_row_does_not_know_it() -> None:
 
 def test_failures_are_counted_by_role_and_kind() -> None:
     failure = Failure("manager", "malformed", "no JSON")
-    found = summary([learned(1, failures=(failure, failure)), asked(1, failures=(Failure("answerer", "truncated", ""),))])
+    found = summary(
+        [learned(1, failures=(failure, failure)), asked(1, failures=(Failure("answerer", "truncated", ""),))]
+    )
     assert found.learn.failures == {"manager malformed": 2} and found.ask.failures == {"answerer truncated": 1}
 
 
