@@ -4,6 +4,7 @@
     ├── InputError              an argument, a file or a setting is wrong; the caller can mend it
     │   ├── FileFormatError     a line of an input file can't be read; says which line
     │   └── SettingsError       a command-line option or an environment variable is wrong
+    ├── DataUnavailableError    a data set can't be fetched; says what to fetch and where to put it
     ├── MissingExtraError       an optional package is not installed; names the extra
     ├── StoreError              the memory graph refused or could not be reached
     │   ├── UnknownBankError    no bank has this id
@@ -59,6 +60,10 @@ class MissingExtraError(MemoryR1Error, ImportError):
     def of(cls, extra: str, package: str) -> MissingExtraError:
         """The error for `package`, which the extra `extra` brings."""
         return cls(f"{package} is not installed: pip install 'memory-r1[{extra}]'", extra=extra, package=package)
+
+
+class DataUnavailableError(MemoryR1Error):
+    """A data set can't be fetched. Nothing was kept of it."""
 
 
 class StoreError(MemoryR1Error):

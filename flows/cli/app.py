@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from memory_r1.memory.errors import MemoryR1Error
 
-from . import bank, bench, conversation, demo, files, inspect, questions, score
+from . import bank, bench, conversation, data, demo, files, inspect, questions, score
 from .shared import Options, fail
 
 HELP = """A memory that a language agent keeps by itself: ingest conversations, ask, look at what is remembered.
@@ -38,7 +38,7 @@ Environment (an option goes before its variable):
 \b
 Exit status:
   0 done; 1 failed; 2 wrong usage or input; 3 no such bank or memory;
-  4 the store, a model or a package can't be had; 130 stopped by Ctrl-C"""
+  4 the store, a model, a package or a data set can't be had; 130 stopped by Ctrl-C"""
 
 
 class Commands(TyperGroup):
@@ -152,7 +152,7 @@ def options(  # noqa: PLR0913, PLR0917 - the global options are what they are
         logging.getLogger().setLevel(logging.INFO)
 
 
-for part in (demo, conversation, questions, bank, files, inspect, score):
+for part in (demo, conversation, questions, bank, files, inspect, score, data):
     part.register(app)
 app.add_typer(bench.app, name="bench")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from memory_r1.memory.errors import (
+    DataUnavailableError,
     InputError,
     MemoryR1Error,
     MissingExtraError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES: Mapping[type[MemoryR1Error], int] = {
     InputError: 2,
+    DataUnavailableError: 4,
     UnknownBankError: 3,
     UnknownMemoryError: 3,
     StoreUnavailableError: 4,

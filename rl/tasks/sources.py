@@ -73,9 +73,9 @@ SOURCES: Mapping[str, Source] = {
     "msc-personas": Source(
         "Multi-Session Chat's persona summaries: the facts that people wrote down from each turn",
         MSC_TERMS,
-        "https://parl.ai/projects/msc/",
+        "https://parl.ai/projects/msc",
         "msc_personasummary",
-        "http://parl.ai/downloads/msc/msc_v0.1.tar.gz",
+        "https://parl.ai/downloads/msc/msc_v0.1.tar.gz",
         "e640e37cf4317cd09fc02a4cd57ef130a185f23635f4003b0cee341ffcb45e60",
         "the publisher's own download script (ParlAI)",
         unpack="msc_personasummary",
