@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired, TypeVar, cast
 
 import numpy as np
@@ -54,6 +54,15 @@ class NoteLimits:
     total: int = 60
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NoteModels:
+    """Which model is asked at which step, and how patiently."""
+
+    construct: BaseChatModel
+    evolve: BaseChatModel
+    patience: Patience = field(default_factory=Patience)
+
+
 class FileInput(TypedDict):
     """One turn: a `Turn`, or the same as JSON."""
 
@@ -69,7 +78,6 @@ class FileOutput(TypedDict, total=False):
     repeated: bool
     failures: Annotated[list[Json], gather]
     usage: Annotated[Json, tally]
-    embedded: int
 
 
 class FileUpdate(FileOutput, total=False):
@@ -112,20 +120,17 @@ class Filed:
     repeated: bool
     failures: tuple[Failure, ...]
     usage: Usage
-    embedded: int
 
 
 class AMemSteps:
     """The steps of both graphs over one conversation's notes. Turns are learned one after the other."""
 
-    def __init__(
-        self, notes: Notes, embedder: Embedder, model: BaseChatModel, limits: NoteLimits, patience: Patience
-    ) -> None:
+    def __init__(self, notes: Notes, embedder: Embedder, models: NoteModels, limits: NoteLimits) -> None:
         self.notes = notes
         self.embedder = embedder
         self.limits = limits
-        self._construct = ChatCall(model, "extractor", prompts.NoteReply, patience)
-        self._evolve = ChatCall(model, "manager", prompts.EvolveReply, patience)
+        self._construct = ChatCall(models.construct, "extractor", prompts.NoteReply, models.patience)
+        self._evolve = ChatCall(models.evolve, "manager", prompts.EvolveReply, models.patience)
 
     async def construct(self, state: FileState, config: RunnableConfig) -> FileState:
         """Let the model say what the turn is about. An unusable reply leaves the note bare, and a failure."""
@@ -133,7 +138,7 @@ class AMemSteps:
         known = self.notes.of_turn(turn)
         update = FileState(
             turn=TURN.dump_python(turn, mode="json"), note=known.id if known else None, links=[], evolved=[],
-            repeated=known is not None, failures=[], usage=USAGE.dump_python(Usage()), embedded=0,
+            repeated=known is not None, failures=[], usage=USAGE.dump_python(Usage()),
             draft=None, vector=[], near=[], changed=[],
         )  # fmt: skip
         if known or not (turn.text.strip() or turn.caption.strip()):
@@ -152,7 +157,7 @@ class AMemSteps:
         note = NOTE.validate_python(state.get("draft"))
         vector = (await self.embedder.embed([note.indexed]))[0]
         near = self.notes.nearest(vector, self.limits.neighbours)
-        return FileUpdate(vector=vector.tolist(), near=NOTES.dump_python(near, mode="json"), embedded=1)
+        return FileUpdate(vector=vector.tolist(), near=NOTES.dump_python(near, mode="json"))
 
     async def evolve(self, state: FileState, config: RunnableConfig) -> FileUpdate:
         """Let the model link the note and rewrite its neighbours. An unusable reply changes nothing, and is counted."""
@@ -172,7 +177,7 @@ class AMemSteps:
             made = await self.embedder.embed([one.indexed for one in changed])
             vectors |= {one.id: vector for one, vector in zip(changed, made, strict=True)}
         await asyncio.to_thread(self.notes.write, note, state.get("links", []), vectors, changed)
-        return FileUpdate(note=note.id, evolved=[one.id for one in changed], embedded=1 + len(changed))
+        return FileUpdate(note=note.id, evolved=[one.id for one in changed])
 
     async def nearest(self, state: FindState, config: RunnableConfig) -> FindOutput:
         """Rank the notes by their cosine with the question."""
@@ -193,7 +198,7 @@ class AMemSteps:
 class AMem:
     """The compiled graphs over one conversation's notes.
 
-    `remember`: `{"turn": …}` → note, links, evolved, repeated, failures, usage, embedded. `retrieve`: `{"question": …}`
+    `remember`: `{"turn": …}` → note, links, evolved, repeated, failures, usage. `retrieve`: `{"question": …}`
     → notes. One turn at a time; questions at any time.
     """
 
@@ -205,7 +210,7 @@ class AMem:
         out: Json = await cast(Any, self.remember).ainvoke({"turn": turn})
         return Filed(
             out["note"], tuple(out["links"]), tuple(out["evolved"]), out["repeated"],
-            tuple(FAILURES.validate_python(out["failures"])), USAGE.validate_python(out["usage"]), out["embedded"],
+            tuple(FAILURES.validate_python(out["failures"])), USAGE.validate_python(out["usage"]),
         )  # fmt: skip
 
     async def search(self, question: str) -> list[Note]:
@@ -214,15 +219,9 @@ class AMem:
         return NOTES.validate_python(out["notes"])
 
 
-def build_a_mem(
-    notes: Notes,
-    embedder: Embedder,
-    model: BaseChatModel,
-    limits: NoteLimits = NoteLimits(),
-    patience: Patience = Patience(),  # noqa: B008 - a frozen value
-) -> AMem:
-    """Compile both graphs over `notes`, which stay the caller's to close, as does `model`."""
-    steps = AMemSteps(notes, embedder, model, limits, patience)
+def build_a_mem(notes: Notes, embedder: Embedder, models: NoteModels, limits: NoteLimits = NoteLimits()) -> AMem:
+    """Compile both graphs over `notes`, which stay the caller's to close, as do the models."""
+    steps = AMemSteps(notes, embedder, models, limits)
     return AMem(_build_remember(steps), _build_retrieve(steps))
 
 
