@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from memory_r1.memory.errors import MemoryR1Error
+from memory_r1.memory.errors import InputError, MemoryR1Error
 from memory_r1.memory.settings import BUILT_IN, Settings, make_embedder
 from memory_r1.memory.stores.open import open_store, redacted
 
@@ -21,7 +21,7 @@ EXTRAS = {
     "embed": (("sentence-transformers", "torch"), "embeddings by meaning, from a sentence-transformers model"),
     "serve": (("langgraph-cli", "langgraph-api"), "langgraph dev, Studio and the SDK"),
     "flows": (("typer", "rich"), "this command line"),
-    "rl": (("nltk",), "scoring answers: memory-r1 bench answers"),
+    "rl": (("nltk",), "scoring answers: memory-r1 score"),
 }
 """What each optional extra brings."""
 
@@ -159,10 +159,9 @@ def _punkt() -> Check:
     name = "NLTK's punkt_tab"
     if not _version("nltk"):
         return Check("tool", name, "missing", "nltk is not installed", "pip install 'memory-r1[rl]'")
-    import nltk
+    from memory_r1.rl.metrics.mem0 import find_punkt
 
     try:
-        return Check("tool", name, "ok", str(nltk.data.find("tokenizers/punkt_tab/english/")))
-    except LookupError:
-        advice = "for bench answers: python -m nltk.downloader punkt_tab, or set NLTK_DATA"
-        return Check("tool", name, "missing", "not found", advice)
+        return Check("tool", name, "ok", find_punkt())
+    except InputError:
+        return Check("tool", name, "missing", "not found", "for BLEU-1: memory-r1 data prepare nltk")

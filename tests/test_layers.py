@@ -21,7 +21,7 @@ HOMES = {
     "torch": ["rl/*"],
     "verl": ["rl/*"],
     "ray": ["rl/*"],
-    "nltk": ["rl/*", "flows/doctor.py"],
+    "nltk": ["rl/*"],
     "langgraph": ["graphs/*"],
     "langchain": ["graphs/*"],
     "langchain_core": ["graphs/*"],
