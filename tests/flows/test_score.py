@@ -1,6 +1,7 @@
 """`memory-r1 score`: every row back with its scores, then the means; a malformed line is named."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,9 @@ def test_the_sentence_model_is_found_where_data_prepare_puts_it(tmp_path: Path) 
     assert status == 0 and len(out.splitlines()) == len(ROWS) + 1, err
     status, out, err = process("score", path, env={**bare, "MEMORY_R1_DATA": str(tmp_path / "none")})
     assert status == 2 and out == "" and "memory-r1 data prepare nltk" in err
+
+
+def test_the_readmes_example_prints_what_stands_below_it() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "rl" / "README.md").read_text(encoding="utf-8")
+    given, printed = re.findall(r"memory-r1 score - <<'END'\n(.*?)END\n```\n```json\n(.*?)```", readme, re.DOTALL)[0]
+    assert run("score", "-", input=given).stdout == printed
