@@ -120,7 +120,8 @@ def parse(lines: Sequence[bytes], kind: TypeAdapter[T], path: Path) -> Iterator[
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "the line"
-            raise FileFormatError(f"{str(path)!r}, line {number}: {where}: {first['msg']}; --fresh starts anew") from None
+            wrong = f"{str(path)!r}, line {number}: {where}: {first['msg']}"
+            raise FileFormatError(f"{wrong}; mend it, or start anew with --fresh") from None
 
 
 def read_rows(path: Path, kind: TypeAdapter[T]) -> Iterator[T]:
@@ -145,7 +146,7 @@ def read_run(out: Path) -> RunInfo | None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
-        raise FileFormatError(f"{str(path)!r} is no evaluation's: {place}: {first['msg']}; give another --out") from None
+        raise FileFormatError(f"{str(path)!r} is no evaluation: {place}: {first['msg']}; use another --out") from None
     except OSError as error:
         raise FileFormatError(f"can't read {str(path)!r}: {error.strerror}; give another --out") from None
 

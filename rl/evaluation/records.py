@@ -95,17 +95,19 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class RowInfo:
-    """One row of the table: what it is made of, and why it wasn't run, if so."""
+    """One row of the table: what it is made of, and why it wasn't run, if so. `wall`: seconds spent on it, in all."""
 
     describe: Mapping[str, str]
     not_run: str = ""
+    wall: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
     """What was run. `rows`: by system name. `wall`: seconds spent in all, over all runs that made it.
 
-    `categories`: official name to the paper's name. `machine`: what it ran on.
+    `categories`: official name to the paper's name. `machine`: what it ran on. `asked`: which of the split's questions
+    were asked, where not all: "conversations", "questions" (of each), "unanswerable".
     """
 
     task: str
@@ -120,6 +122,7 @@ class RunInfo:
     repaired: Mapping[str, int] = field(default_factory=dict[str, int])
     wall: float = 0.0
     finished: bool = False
+    asked: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def slug(name: str) -> str:

@@ -23,7 +23,7 @@ from memory_r1.rl.tasks.types import Conversation, Question
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What has just been done: so many `turns` or `questions` of a system's conversation. `known`: by an earlier run."""
+    """So many `turns` or `questions` of a system's conversation were just done; `known`: by an earlier run."""
 
     system: str
     conversation: str
@@ -164,6 +164,3 @@ async def _first(tasks: list[asyncio.Future[None]]) -> None:
         for task in tasks:
             if task in done:
                 task.result()
-
-
-

@@ -32,9 +32,7 @@ class GraphSystem:
     `models`: the model string of each role. Raises SettingsError and MissingExtraError.
     """
 
-    def __init__(
-        self, name: str, models: Mapping[str, str], embedder: Embedder, options: ModelOptions = ModelOptions()
-    ) -> None:
+    def __init__(self, name: str, models: Mapping[str, str], embedder: Embedder, options: ModelOptions) -> None:
         self._name = name
         self._models = dict(models)
         self._embedder = MeteredEmbedder(embedder)

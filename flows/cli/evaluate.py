@@ -1,0 +1,232 @@
+"""The command that runs the table: eval."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memory_r1.memory.errors import MemoryR1Error, ModelUnavailableError
+
+from .shared import Options, clean, console, options, show, show_json, show_table
+
+if TYPE_CHECKING:
+    from memory_r1.rl.evaluation.evaluate import Failures
+    from memory_r1.rl.evaluation.plan import Plan
+    from memory_r1.rl.evaluation.run import Step
+    from memory_r1.rl.judge import Judge
+    from memory_r1.rl.systems.registry import Row
+
+EPILOG = """\b
+Rows: full-context, rag, rules, memory-r1, memory-r1-sft, memory-r1-ppo, memory-r1-grpo, mem0, zep, a-mem, langmem.
+A row that can't run here (no model, no library, no Neo4j) is named with its reason and gets no number.
+
+\b
+Examples:
+  memory-r1 eval --task locomo --system rules,rag --out results
+  memory-r1 eval --system all --model openai:qwen@http://localhost:8000/v1 \\
+    --row-model memory-r1-grpo=openai:grpo@http://localhost:8001/v1 \\
+    --judge openai:judge@http://localhost:8002/v1 --judge-style lenient,strict --out results
+  memory-r1 report results"""
+
+TaskOption = Annotated[str, typer.Option(metavar="NAME", help="locomo, longmemeval-oracle, longmemeval-s or msc.")]
+SplitOption = Annotated[str, typer.Option(metavar="NAME", help="train, validation, test, or all.")]
+SystemOption = Annotated[str, typer.Option("--system", metavar="NAME,…", help="The rows to run, or all.")]
+OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results go, and are gone on with.")]
+DataOption = Annotated[Path | None, typer.Option(metavar="PATH", help="The task's file. Default: what was prepared.")]
+RowModelOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=MODEL", help="Another model for one row, or one role of it: NAME.ROLE=MODEL. Again."),
+]
+JudgeOption = Annotated[str, typer.Option(metavar="MODEL,…", help="Chat models that judge the answers.")]
+StyleOption = Annotated[str, typer.Option(metavar="STYLE,…", help="How they judge: lenient, strict, or both.")]
+ConversationsOption = Annotated[
+    int | None, typer.Option("--limit-conversations", min=1, metavar="N", help="The first N of the split only.")
+]
+QuestionsOption = Annotated[
+    int | None, typer.Option("--limit-questions", min=1, metavar="N", help="The first N of each conversation only.")
+]
+AdversarialOption = Annotated[
+    bool, typer.Option("--adversarial", help="Also ask what the conversation doesn't answer; scored apart.")
+]
+ConcurrencyOption = Annotated[
+    int, typer.Option(min=1, metavar="N", help="Questions under way at once where a model is asked.")
+]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Throw away the results in DIR and start anew.")]
+RayOption = Annotated[
+    str, typer.Option("--ray", metavar="ADDRESS", help="Run on a Ray cluster that sees DIR; local starts one here.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("eval", epilog=EPILOG)(evaluate)
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - the options are what they are
+    ctx: typer.Context,
+    out: OutOption,
+    task: TaskOption = "locomo",
+    split: SplitOption = "test",
+    system: SystemOption = "rules,rag",
+    data: DataOption = None,
+    row_model: RowModelOption = None,
+    judge: JudgeOption = "",
+    judge_style: StyleOption = "lenient",
+    limit_conversations: ConversationsOption = None,
+    limit_questions: QuestionsOption = None,
+    adversarial: AdversarialOption = False,
+    concurrency: ConcurrencyOption = 8,
+    fresh: FreshOption = False,
+    ray: RayOption = "",
+) -> None:
+    """Run rows of the paper's table on a benchmark.
+
+    Each row learns every conversation turn by turn, then answers its questions, which are scored. Stop it whenever you
+    like: the same command goes on there, and a finished run asked again costs nothing. More rows and judges can be
+    added to the same DIR later.
+    """
+    from memory_r1.rl.evaluation.plan import Chosen, Plan
+    from memory_r1.rl.judge import make_judges
+    from memory_r1.rl.metrics.mem0 import find_punkt
+    from memory_r1.rl.tasks import load_task
+
+    given = options(ctx)
+    find_punkt()  # the metric's needs, before the work
+    rows = _rows(given, _listed(system), row_model or [])
+    chosen = Chosen(limit_conversations, limit_questions, adversarial)
+    plan = Plan(load_task(task, data), split, chosen, rows, out, max(1, concurrency // 2), concurrency)
+    how = _model_options(given)
+    judges = make_judges(_listed(judge), _listed(judge_style), how)
+    failures = asyncio.run(_evaluate(given, plan, judges, fresh, ray))
+    _report(given, plan)
+    if failures:
+        _raise(failures)
+
+
+async def _evaluate(given: Options, plan: Plan, judges: Sequence[Judge], fresh: bool, ray: str) -> Failures:
+    from memory_r1.memory.settings import make_embedder
+    from memory_r1.rl.evaluation.evaluate import clear, evaluate, held, run_here
+    from memory_r1.rl.evaluation.judging import judge_plan
+
+    runner = run_here
+    if ray:
+        from memory_r1.rl.evaluation.cluster import on_cluster
+
+        runner = on_cluster(ray)
+    with held(plan.out), _progress(plan, len(judges)) as bars:
+        if fresh:
+            clear(plan.out)
+        try:
+            failures = await evaluate(plan, bars.step, runner, await make_embedder(given.settings))
+            if not any(isinstance(error, ModelUnavailableError) for error in failures.values()):
+                await judge_plan(plan, judges, bars.verdict)
+        finally:
+            for one in judges:
+                await one.close()
+    return failures
+
+
+def _raise(failures: Failures) -> None:
+    """Say which rows stopped and that the same command goes on; raise the first error."""
+    first, *others = failures
+    typer.echo(f"Stopped: {', '.join(failures)}; what was done is kept, and the same command goes on there.", err=True)
+    for name in others:
+        typer.echo(f"{name}: {clean(failures[name].message)}", err=True)
+    raise failures[first]
+
+
+def _rows(given: Options, names: list[str], row_models: list[str]) -> tuple[Row, ...]:
+    from memory_r1.memory.settings import BUILT_IN
+    from memory_r1.rl.systems.registry import Row, check_names, read_row_models
+    from memory_r1.rl.systems.registry import row_models as models_of
+
+    settings, own = given.settings, read_row_models(row_models)
+    neo4j = settings.store if settings.store.startswith(("neo4j", "bolt")) else ""
+    return tuple(
+        Row(
+            name, models_of(name, settings.models, own), settings.embedder or BUILT_IN, neo4j,
+            settings.api_key.get_secret_value(), settings.embedder_api_key.get_secret_value(),
+            settings.store_password.get_secret_value(),
+        )
+        for name in check_names(names)
+    )  # fmt: skip
+
+
+def _model_options(given: Options) -> Any:
+    from memory_r1.graphs import ModelOptions
+
+    return ModelOptions(api_key=given.settings.api_key.get_secret_value())
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+class _Bars:
+    """What is done, counted and shown: turns learned, questions answered, verdicts given."""
+
+    def __init__(self, bar: Any, plan: Plan, judges: int) -> None:
+        self._bar = bar
+        rows = len(plan.rows)
+        self.questions, self.asked = 0, rows * plan.questions
+        self._turns = bar.add_task("turns", total=rows * plan.turns, row="")
+        self._questions = bar.add_task("questions", total=self.asked, row="")
+        self._verdicts = bar.add_task("verdicts", total=judges * self.asked, row="", visible=judges > 0)
+
+    def step(self, step: Step) -> None:
+        """A step of a row was done."""
+        self.questions += step.questions
+        row = clean(f"{step.system} {step.conversation}")
+        self._bar.update(self._turns, advance=step.turns, row=row)
+        self._bar.update(self._questions, advance=step.questions, row=row)
+
+    def verdict(self, verdict: Any) -> None:
+        """A verdict was given."""
+        self._bar.update(self._verdicts, advance=1, row=clean(verdict.judge))
+
+
+@contextmanager
+def _progress(plan: Plan, judges: int) -> Iterator[_Bars]:
+    """Bars with the time left, on stderr and on a terminal only. What ends early says how to go on."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    errors = console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[row]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bar:
+        bars = _Bars(bar, plan, judges)
+        try:
+            yield bars
+        except (asyncio.CancelledError, MemoryR1Error):
+            bar.stop()
+            if bars.questions:
+                done = f"{bars.questions} of {bars.asked} questions are answered"
+                typer.echo(f"Stopped: {done}; the same command goes on there.", err=True)
+            raise
+
+
+def _report(given: Options, plan: Plan) -> None:
+    from memory_r1.rl.evaluation.table import summarize
+
+    table = summarize(plan.out)
+    if given.json:
+        show_json(table.data())
+        return
+    asked = f"{plan.questions} questions about {len(plan.conversations)} conversations"
+    show(f"{plan.task.name}, {plan.split}: {asked}. Percent, with 95 % intervals;")
+    show("ms: p50/p95 of a turn, and of a question's search + answer.")
+    show("")
+    show_table(table.columns, table.overall())
+    show("")
+    show_table(table.category_columns, table.by_category())
+    show("")
+    for line in table.notes():
+        show(line)
+    show(f"`memory-r1 report {plan.out}` makes a page of it, with every question's trace.")

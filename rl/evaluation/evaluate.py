@@ -1,0 +1,169 @@
+"""Runs an evaluation: every row of the plan over every conversation, what is done already left out."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from memory_r1.memory.embedders import Embedder
+from memory_r1.memory.errors import InputError, MemoryR1Error, ModelUnavailableError
+from memory_r1.rl.evaluation.files import Place, read_run, write_run, written
+from memory_r1.rl.evaluation.plan import Plan, merged
+from memory_r1.rl.evaluation.records import RowInfo, RunInfo, slug
+from memory_r1.rl.evaluation.run import OnStep, Step, all_or_first, run_conversation
+from memory_r1.rl.systems.registry import make_system
+from memory_r1.rl.systems.types import System
+from memory_r1.rl.tasks.types import Conversation
+
+LOCK = "run.lock"
+"""Held by the evaluation that writes into a folder."""
+
+Failures = dict[str, MemoryR1Error]
+"""What stopped a row, by its name."""
+
+Runner = Callable[[Plan, Mapping[str, System], OnStep], Awaitable[Failures]]
+"""Runs the rows of a plan that have a system, and tells of each step."""
+
+
+async def evaluate(plan: Plan, on_step: OnStep, runner: Runner, embedder: Embedder | None = None) -> Failures:
+    """Do what is left of `plan`; `run.json` says what was run, and which rows could not be.
+
+    Call it while `held` holds the folder. Returns the errors that stopped rows; whatever they did is kept, and the same
+    plan goes on there. Raises InputError when the folder holds results of something else, or when no row can run.
+    """
+    old = read_run(plan.out)
+    async with AsyncExitStack() as closing:
+        systems, rows = await _systems(plan, embedder, closing)
+        run = merged(old, plan.info(rows, ()), plan.out)
+        if not any(_has_results(plan, row.name, run) for row in plan.rows):
+            reasons = "; ".join(f"{name}: {info.not_run}" for name, info in rows.items())
+            raise InputError(f"nothing of it can run here: {reasons}")
+        clock = _Clock(on_step)
+        if old is None or dict(old.rows) != dict(run.rows):
+            write_run(plan.out, replace(run, finished=False))
+        try:
+            return await runner(plan, systems, clock.step)
+        finally:
+            done = _finished(plan, run)
+            if clock.worked or (old is not None and old.finished != done) or old is None:
+                write_run(plan.out, _timed(run, clock, done))
+
+
+def _has_results(plan: Plan, name: str, run: RunInfo) -> bool:
+    return not run.rows[name].not_run
+
+
+async def _systems(
+    plan: Plan, embedder: Embedder | None, closing: AsyncExitStack
+) -> tuple[dict[str, System], dict[str, RowInfo]]:
+    """The system of each row that can run here, and what `run.json` says of every row."""
+    systems: dict[str, System] = {}
+    rows: dict[str, RowInfo] = {}
+    for row in plan.rows:
+        try:
+            system = await make_system(row, embedder)
+        except MemoryR1Error as error:
+            rows[row.name] = RowInfo({}, not_run=error.message)
+            continue
+        closing.push_async_callback(system.close)
+        systems[row.name] = system
+        rows[row.name] = RowInfo(dict(system.describe()))
+    return systems, rows
+
+
+async def run_here(plan: Plan, systems: Mapping[str, System], on_step: OnStep) -> Failures:
+    """Run the rows in this process, one after another, each with several conversations and questions at once.
+
+    A row that asks no model does one thing at a time, since more would gain nothing and spoil its times. A row that
+    fails leaves the others alone, unless a model can't be reached: the next rows would fail like it.
+    """
+    failures: Failures = {}
+    for row in plan.rows:
+        if row.name not in systems:
+            continue
+        many, questions = (1, 1) if row.offline else (plan.at_once, plan.questions_at_once)
+        try:
+            await _run_row(plan, systems[row.name], many, questions, on_step)
+        except MemoryR1Error as error:
+            failures[row.name] = error
+            if isinstance(error, ModelUnavailableError):
+                break
+    return failures
+
+
+async def _run_row(plan: Plan, system: System, many: int, questions: int, on_step: OnStep) -> None:
+    places = asyncio.Semaphore(many)
+    place = Place(plan.out, system.name)
+
+    async def one(conversation: Conversation) -> None:
+        async with places:
+            await run_conversation(system, conversation, place, questions, on_step)
+
+    await all_or_first(one(conversation) for conversation in plan.conversations)
+
+
+@dataclass
+class _Clock:
+    """Notes when each row was worked on, and passes each step on."""
+
+    on_step: OnStep
+    began: float = field(default_factory=time.monotonic)
+    worked: bool = False
+    spent: dict[str, float] = field(default_factory=dict[str, float])
+    last: float = field(default_factory=time.monotonic)
+
+    def step(self, step: Step) -> None:
+        """Count the time since the step before to the row of this one."""
+        now = time.monotonic()
+        if not step.known:
+            self.worked = True
+            self.spent[step.system] = self.spent.get(step.system, 0.0) + now - self.last
+        self.last = now
+        self.on_step(step)
+
+
+def _timed(run: RunInfo, clock: _Clock, done: bool) -> RunInfo:
+    rows = {name: replace(row, wall=row.wall + clock.spent.get(name, 0.0)) for name, row in run.rows.items()}
+    wall = run.wall + (time.monotonic() - clock.began if clock.worked else 0.0)
+    return replace(run, rows=rows, wall=wall, finished=done)
+
+
+def _finished(plan: Plan, run: RunInfo) -> bool:
+    """Whether every row that can run has answered everything."""
+    names = [name for name, row in run.rows.items() if not row.not_run]
+    return all(Place(plan.out, name).finished(id) for name in names for id in run.conversations)
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Keep the folder `out`, which is made, for this process. Raises InputError while another one has it."""
+    with written(out):
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / LOCK, timeout=0)
+    try:
+        with written(out):
+            lock.acquire()
+    except Timeout:
+        raise InputError(f"another evaluation is writing into {str(out)!r}: wait until it ends") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def clear(out: Path) -> None:
+    """Throw away the evaluation in `out`: what its `run.json` names, and nothing else."""
+    run = read_run(out)
+    if run is None:
+        return
+    with written(out):
+        for name in ("judges", *map(slug, run.rows)):
+            shutil.rmtree(out / name, ignore_errors=True)
+        (out / "run.json").unlink()

@@ -1,0 +1,158 @@
+"""The table that an evaluation ends with: each row's scores, overall and by category, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from memory_r1.rl.metrics.costs import Costs, summary
+from memory_r1.rl.report.collect import Collected, Measure, collect
+from memory_r1.rl.report.reading import Entry, read_evaluation
+from memory_r1.rl.report.tables import OVERALL, UNANSWERABLE, Cells, Group, cells, groups, recalls
+
+SHOWN_CUT = "60"
+"""The k of the recall that the table shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is known of one row. `scores`: by group's and measure's key, shares in [0, 1] with their intervals.
+
+    `missing`: why there are no scores; "" if there are. `costs`: of the conversations that are finished.
+    """
+
+    entry: Entry
+    missing: str
+    scores: Cells
+    recall: Mapping[str, Mapping[str, float]]
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The table of one evaluation folder, as data and as cells of text."""
+
+    collected: Collected
+    groups: Sequence[Group]
+    rows: Sequence[Figures]
+
+    def data(self) -> dict[str, Any]:
+        """All figures, for programs."""
+        info = self.collected.evaluation.info
+        return {
+            "task": info.task, "split": info.split, "questions": info.questions, "asked": dict(info.asked),
+            "conversations": len(info.conversations), "repaired": dict(info.repaired), "judges": list(info.judges),
+            "data_sha256": info.data_sha256, "machine": dict(info.machine), "wall": info.wall,
+            "finished": info.finished, "categories": dict(info.categories),
+            "rows": [self._row(figures) for figures in self.rows],
+        }  # fmt: skip
+
+    def _row(self, figures: Figures) -> dict[str, Any]:
+        info = figures.entry.info
+        about: dict[str, Any] = {"system": figures.entry.name, "describe": dict(info.describe)}
+        if info.not_run:
+            return {**about, "not_run": info.not_run}
+        found = {_name(group): self._group(figures, group) for group in self.groups}
+        overall = found.pop(OVERALL, {})
+        apart = found.pop(UNANSWERABLE, None)
+        scored = {"overall": overall, "categories": found} if not figures.missing else {"unfinished": figures.missing}
+        refused = {"unanswerable": apart} if apart and not figures.missing else {}
+        return {**about, **scored, **refused, "costs": asdict(figures.costs), "wall": info.wall}
+
+    def _group(self, figures: Figures, group: Group) -> dict[str, Any]:
+        scores = {
+            measure.judge or f"{measure.convention}.{measure.name}": asdict(figures.scores[group.key, measure.key])
+            for measure in self.collected.measures
+            if (group.key, measure.key) in figures.scores
+        }
+        return {"paper": group.paper, "questions": len(group.questions), **scores,
+                "recall": dict(figures.recall.get(group.key, {}))}  # fmt: skip
+
+    @property
+    def measures(self) -> list[Measure]:
+        """The scores that the table shows."""
+        return [measure for measure in self.collected.measures if measure.key in ("f1", "b1", "em") or measure.judge]
+
+    @property
+    def columns(self) -> list[str]:
+        """The heads of `overall`."""
+        heads = [measure.head for measure in self.measures]
+        return ["system", *heads, f"recall@{SHOWN_CUT}", "calls", "tokens", "turn ms", "question ms", "wall s"]
+
+    def overall(self) -> list[list[str]]:
+        """A line for each row: percent with 95 % intervals, model calls and tokens, p50/p95 of turns and questions."""
+        return [[figures.entry.name, *self._scores(figures, OVERALL), *_costs(figures)] for figures in self.rows]
+
+    @property
+    def category_columns(self) -> list[str]:
+        """The heads of `by_category`."""
+        heads = [measure.head for measure in self.measures]
+        return ["category", "in the paper", "questions", "system", *heads, f"recall@{SHOWN_CUT}"]
+
+    def by_category(self) -> list[list[str]]:
+        """A line for each category and row that has scores."""
+        return [
+            [_name(group), group.paper, str(len(group.questions)), figures.entry.name,
+             *self._scores(figures, group.key)]
+            for group in self.groups if group.key != OVERALL
+            for figures in self.rows if not figures.missing
+        ]  # fmt: skip
+
+    def notes(self) -> list[str]:
+        """What the reader must know: the judges, and the rows without scores."""
+        judges = [f"{measure.head}: {measure.title}" for measure in self.measures if measure.judge]
+        gaps = [f"{row.entry.name}: {_gap(row)}" for row in self.rows if row.missing]
+        return [*judges, *gaps]
+
+    def _scores(self, figures: Figures, group: str) -> list[str]:
+        scores = [_score(figures.scores, group, measure) for measure in self.measures]
+        found = figures.recall.get(group, {}).get(SHOWN_CUT)
+        return [*scores, "–" if found is None or figures.missing else f"{100 * found:.1f}"]
+
+
+def summarize(out: Path) -> Summary:
+    """The table of the evaluation in the folder `out`. Raises InputError and FileFormatError."""
+    collected = collect(read_evaluation([out]))
+    columns = groups(collected)
+    return Summary(collected, columns, [_figures(collected, entry, columns) for entry in collected.evaluation.entries])
+
+
+def _figures(collected: Collected, entry: Entry, columns: Sequence[Group]) -> Figures:
+    scored = not entry.missing
+    return Figures(
+        entry, entry.missing, cells(collected, entry, columns) if scored else {},
+        recalls(collected, entry, columns) if scored else {}, summary(entry.costs()),
+    )  # fmt: skip
+
+
+def _name(group: Group) -> str:
+    return group.key if group.key in (OVERALL, UNANSWERABLE) else group.official
+
+
+def _gap(row: Figures) -> str:
+    return f"not run: {row.missing}" if row.entry.info.not_run else row.missing
+
+
+def _score(scores: Cells, group: str, measure: Measure) -> str:
+    cell = scores.get((group, measure.key))
+    if cell is None:
+        return "–"
+    interval = "" if cell.low is None or cell.high is None else f" [{100 * cell.low:.1f}, {100 * cell.high:.1f}]"
+    return f"{100 * cell.mean:.1f}{interval}"
+
+
+def _costs(figures: Figures) -> list[str]:
+    if figures.entry.info.not_run:
+        return ["–"] * 5
+    usage = figures.costs.usage
+    tokens = usage.prompt_tokens + usage.reply_tokens
+    learn, ask = figures.costs.learn.seconds, figures.costs.ask.seconds
+    turn = learn.get("learn")
+    phases = [ask[name] for name in ("search", "answer") if name in ask]
+    return [
+        str(usage.calls), str(tokens), f"{1e3 * turn.p50:.1f}/{1e3 * turn.p95:.1f}" if turn else "–",
+        " + ".join(f"{1e3 * phase.p50:.1f}/{1e3 * phase.p95:.1f}" for phase in phases) or "–",
+        f"{figures.entry.info.wall:.0f}",
+    ]  # fmt: skip
