@@ -3,8 +3,8 @@
     with ModelServer(["hello", Status(429), Cut()]) as server:
         ChatOpenAI(base_url=server.url, model="scripted", api_key="none")
 
-Each request takes the next line of the script: a string is the reply's text, a callable makes the line,
-anything else is a fault. The last line repeats for ever.
+Each request takes the next line of the script: a string is the reply's text, a dictionary its message, a callable
+makes the line, anything else is a fault. The last line repeats for ever.
 """
 
 from __future__ import annotations
@@ -172,9 +172,10 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
 
-def completion(text: str, finish: str = "stop") -> str:
-    """The body of a chat completion that says `text`."""
-    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
+def completion(said: str | dict[str, Any], finish: str = "stop") -> str:
+    """The body of a chat completion that says `said`: a text, or the message with its tool calls."""
+    message = {"role": "assistant", **({"content": said} if isinstance(said, str) else said)}
+    choice = {"index": 0, "finish_reason": finish, "message": message}
     usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
     return json.dumps(
         {"id": "c1", "object": "chat.completion", "created": int(time.time()), "model": "scripted",

@@ -164,7 +164,9 @@ class Worker:
         await self.kill()
         how = f"didn't answer within {seconds:g} s" if late else f"ended ({_status(self._process.returncode)})"
         path = self.launch.folder / LOG
-        raise WorkerDiedError(f"the process of {self.launch.name} {how} at {op!r}; {last_lines(path)}", op=op, late=late)
+        raise WorkerDiedError(
+            f"the process of {self.launch.name} {how} at {op!r}; {last_lines(path)}", op=op, late=late
+        )
 
     async def _read(self) -> None:
         """Hand each line to whom it belongs, until there are no more."""

@@ -125,7 +125,7 @@ class HostedLearner:
         self._account.stop()
         worker = await Worker.start(launch, hosting.timeouts)
         try:
-            await worker.request("open", given=self._given())
+            await worker.request("open", **self._given())
         except BaseException:
             await worker.kill()
             raise

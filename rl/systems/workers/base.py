@@ -8,7 +8,8 @@ What a worker file has: `LIBRARY`, the name that pip knows; and a class `Worker`
                            embedder {name, dim, base_url, api_key}, settings}
     learn(turn, again)     {id, session, index, speaker, text, time, caption, line} → {operations, failures?};
                            `line`: "speaker: text (picture: …)"; `time`: ISO 8601; `again`: an earlier run broke off
-                           while it learned this turn
+                           while it learned this turn; `failures`: texts, to which what any logger called an error
+                           meanwhile is added, for libraries go on after replies that they can't read
     search(query, limit)   → {items: [{id, text, speaker?, recorded?, turns?}]}, the best first
     size()                 → how many memories there are
     close()
@@ -27,6 +28,7 @@ import asyncio
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import platform
 import queue
@@ -108,6 +110,18 @@ class _Stepped:
                 step, value = self._work.throw, error
 
 
+class Complaints(logging.Handler):
+    """Keeps what is logged as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep one."""
+        self.lines.append(f"{record.name}: {record.getMessage()}"[:500])
+
+
 class Server:
     """Takes requests one by one and lets the worker answer them."""
 
@@ -116,6 +130,8 @@ class Server:
         self._wire = wire
         self._transport = transport
         self._loop = asyncio.new_event_loop()
+        self._complaints = Complaints()
+        logging.getLogger().addHandler(self._complaints)
 
     def serve(self, requests: queue.SimpleQueue[bytes]) -> None:
         """Answer until a request to close."""
@@ -128,6 +144,7 @@ class Server:
                 return
 
     def _answer(self, op: str, given: dict[str, Any]) -> dict[str, Any]:
+        self._complaints.lines.clear()
         cpu, http = time.process_time(), self._transport.seconds
         try:
             out = self._call(op, given)
@@ -136,6 +153,8 @@ class Server:
             return {"error": {"kind": type(error).__name__, "message": str(error)[:2_000]}}
         spent = (time.process_time() - cpu) - (self._transport.seconds - http)
         found: dict[str, Any] = out if isinstance(out, dict) else {"size": out} if op == "size" else {}
+        if op == "learn":
+            found["failures"] = [*found.get("failures", ()), *self._complaints.lines]
         return {"ok": {**found, "cpu": max(spent, 0.0)}}
 
     def _call(self, op: str, given: dict[str, Any]) -> Any:
@@ -164,6 +183,7 @@ def main(path: Path) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
+    logging.basicConfig(level=logging.WARNING)
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=listen, args=(lines, requests), daemon=True).start()
     start = time.perf_counter()
