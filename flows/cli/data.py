@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memory_r1.memory.errors import InputError
+from memory_r1.memory.errors import InputError, MemoryR1Error
 
-from .shared import console, options, show, show_json, show_table
+from .shared import console, options, plain, show, show_json, show_table
 
 if TYPE_CHECKING:
+    from memory_r1.rl.tasks.check import Checked
     from memory_r1.rl.tasks.download import OnBytes
     from memory_r1.rl.tasks.prepare import Prepared
     from memory_r1.rl.tasks.sources import Source
-    from memory_r1.rl.tasks.summary import Summary
     from memory_r1.rl.tasks.types import Task
 
 HELP = """Fetch data sets, check them, and tell what they hold.
@@ -74,7 +74,7 @@ def prepare(
         return
     _show_prepared(done)
     if task is not None:
-        _show_summary(_summary(task))
+        _show_task(task)
 
 
 @data.command("list")
@@ -103,23 +103,40 @@ def show_(ctx: typer.Context, name: NameArgument, path: DataOption = None) -> No
     """What a task holds: splits, categories under both names, what was read by rule."""
     from memory_r1.rl.tasks.load import load_task
 
-    summary = _summary(load_task(name, path))
+    task = load_task(name, path)
     if options(ctx).json:
-        show_json(summary)
+        show_json(_summary(task))
     else:
-        _show_summary(summary)
+        _show_task(task)
 
 
 def _state(there: Prepared | None) -> str:
     if there is None:
-        return "-"
+        return "missing"
     return {True: "published file", False: "another file", None: "prepared"}[there.published]
 
 
 def _summary(task: Task | None) -> Any:
     from memory_r1.rl.tasks.summary import summarise
 
-    return summarise(task) if task is not None else None
+    if task is None:
+        return None
+    checked, why = _checked(task)
+    return {**plain(summarise(task)), "golds": plain(checked), "golds_unchecked": why}
+
+
+def _checked(task: Task) -> tuple[Checked | None, str]:
+    """How the gold answers score, or why that can't be said here; neither without a question."""
+    from memory_r1.rl.metrics.mem0 import find_punkt
+    from memory_r1.rl.tasks.check import check
+
+    if not any(one.questions for one in task.conversations):
+        return None, ""
+    try:
+        find_punkt()
+    except MemoryR1Error as error:
+        return None, error.message
+    return check(task), ""
 
 
 def _show_prepared(done: Prepared) -> None:
@@ -141,7 +158,10 @@ def _verdict(done: Prepared, source: Source) -> str:
     return f"NOT the published file, whose is {source.sha256}; figures from it compare with nobody's"
 
 
-def _show_summary(summary: Summary) -> None:
+def _show_task(task: Task) -> None:
+    from memory_r1.rl.tasks.summary import summarise
+
+    summary = summarise(task)
     show("")
     sizes = ("conversations", "sessions", "turns", "questions", "unanswerable", "facts")
     rows = [(name, *(getattr(split, size) for size in sizes)) for name, split in summary.splits.items()]
@@ -156,6 +176,15 @@ def _show_summary(summary: Summary) -> None:
         show_table(heads, rows)
     for what, count in summary.repaired.items():
         show(f"read by rule: {count} x {what}")
+    checked, why = _checked(task)
+    if checked is None:
+        show(f"gold answers not checked: {why}")
+    elif checked.questions:
+        show(
+            f"gold answers: {checked.questions} score 1.0 and an empty answer 0.0 by every measure, by rule where noted"
+        )
+        for what, count in checked.exceptions.items():
+            show(f"  {count} x {what}")
 
 
 @contextmanager

@@ -66,6 +66,15 @@ def _members(archive: Path) -> Iterator[tuple[str, Callable[[], IO[bytes]]]]:
                 yield member.name, cast("Callable[[], IO[bytes]]", partial(taped.extractfile, member))
 
 
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy the files of a folder, not its permissions: a read-only original gives no read-only copy. Raises OSError."""
+    for file in sorted(source.rglob("*")):
+        if file.is_file():
+            inside = target / file.relative_to(source)
+            inside.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, inside)
+
+
 def put(made: Path, target: Path) -> None:
     """Move `made` to `target`, in the place of what is there; both on one file system. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)

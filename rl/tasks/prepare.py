@@ -21,7 +21,7 @@ from platformdirs import user_data_path
 
 from memory_r1.memory.errors import DataUnavailableError, FileFormatError, InputError
 from memory_r1.rl.tasks.download import TIMEOUT, OnBytes, download
-from memory_r1.rl.tasks.files import checksum, put, unpack
+from memory_r1.rl.tasks.files import checksum, copy_folder, put, unpack
 from memory_r1.rl.tasks.sources import SOURCES, Source
 
 NLTK_FILES = ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
@@ -174,7 +174,7 @@ def _fetch(wanted: Wanted, source: Source, made: Path, on_bytes: OnBytes) -> Cam
     except DataUnavailableError as error:
         by_hand = "" if source.unpack else f", or put it at {str(place_of(wanted.name))!r}"
         what = f"fetch it by other means, then `memory-r1 data prepare {wanted.name} --from FILE`{by_hand}"
-        raise DataUnavailableError(f"{error.message}. {what}", **error.details) from error
+        raise DataUnavailableError(f"{error.message}; {what}", **error.details) from error
     _compare(wanted, sha256, wanted.sha256 or source.sha256, f"what came from {url} ({came.stat().st_size} bytes)")
     return _make(Came(url, sha256), came, source, made)
 
@@ -186,9 +186,9 @@ def _take(wanted: Wanted, origin: Path, source: Source, made: Path) -> Came:
     if wanted.sha256:
         _compare(wanted, sha256, wanted.sha256, repr(str(found)))
     if found.is_dir():
-        shutil.copytree(found, made)
-        return Came(str(found), sha256)
-    return _make(Came(str(found), sha256), found, source, made)
+        copy_folder(found, made)
+        return Came(str(found.absolute()), sha256)
+    return _make(Came(str(found.absolute()), sha256), found, source, made)
 
 
 def _find(origin: Path, source: Source) -> Path:
