@@ -31,7 +31,8 @@ class Settings(BaseSettings):
     """Where memories are kept and who decides about them. Every field is an option and a variable `MEMORY_R1_<FIELD>`.
 
     `model` answers for every role that has none of its own. Without `embedder` a bank keeps the one that it was made
-    with, and a new bank gets the built-in one. `api_key` goes to models that are given by URL.
+    with, and a new bank gets the built-in one. `api_key` goes to models that are given by URL, `judge_api_key` to the
+    judges of answers.
     """
 
     model_config = SettingsConfigDict(env_prefix="MEMORY_R1_", extra="ignore", frozen=True)
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     manager_model: str = ""
     answerer_model: str = ""
     api_key: SecretStr = SecretStr("")
+    judge_api_key: SecretStr = SecretStr("")
     embedder: str = ""
     embedder_api_key: SecretStr = SecretStr("")
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from memory_r1.memory.errors import MemoryR1Error
 
-from . import bank, bench, conversation, data, demo, evaluate, files, inspect, questions, score
+from . import bank, bench, conversation, data, demo, evaluate, files, inspect, judge, questions, score
 from .shared import Options, fail
 
 HELP = """A memory that a language agent keeps by itself: ingest conversations, ask, look at what is remembered.
@@ -33,7 +33,8 @@ Examples:
 Environment (an option goes before its variable):
   MEMORY_R1_STORE, MEMORY_R1_STORE_PASSWORD, MEMORY_R1_BANK, MEMORY_R1_MODEL,
   MEMORY_R1_EXTRACTOR_MODEL, MEMORY_R1_MANAGER_MODEL, MEMORY_R1_ANSWERER_MODEL,
-  MEMORY_R1_API_KEY, MEMORY_R1_EMBEDDER, MEMORY_R1_EMBEDDER_API_KEY
+  MEMORY_R1_API_KEY, MEMORY_R1_JUDGE_API_KEY, MEMORY_R1_EMBEDDER,
+  MEMORY_R1_EMBEDDER_API_KEY
 
 \b
 Exit status:
@@ -152,7 +153,7 @@ def options(  # noqa: PLR0913, PLR0917 - the global options are what they are
         logging.getLogger().setLevel(logging.INFO)
 
 
-for part in (demo, conversation, questions, bank, files, inspect, score, data, evaluate):
+for part in (demo, conversation, questions, bank, files, inspect, score, data, evaluate, judge):
     part.register(app)
 app.add_typer(bench.app, name="bench")
 

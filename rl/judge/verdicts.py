@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -14,7 +12,8 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
-from memory_r1.memory.errors import FileFormatError, InputError, StoreUnavailableError
+from memory_r1.memory.errors import FileFormatError, InputError
+from memory_r1.rl.evaluation.files import written
 from memory_r1.rl.evaluation.records import VerdictRow, slug
 from memory_r1.rl.judge.judge import LABELS
 
@@ -76,21 +75,17 @@ class VerdictFile:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> VerdictFile:
-        try:
+        with written(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-        except Timeout:
-            raise InputError(f"another process is adding to {str(self.path)!r}: wait until it ends") from None
-        except OSError as error:
-            raise self._refused(error) from error
-        try:
-            self._load()
-        except OSError as error:
-            self._close()
-            raise self._refused(error) from error
-        except BaseException:
-            self._close()
-            raise
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise InputError(f"another process is adding to {str(self.path)!r}: wait until it ends") from None
+            try:
+                self._load()
+            except BaseException:
+                self._close()
+                raise
         return self
 
     def _load(self) -> None:
@@ -105,21 +100,16 @@ class VerdictFile:
         if not rows:
             return
         assert self._file is not None, "open it with `with`"
-        try:
-            self._file.write(b"".join(json.dumps(asdict(row)).encode() + b"\n" for row in rows))
+        with written(self.path):
+            self._file.write(b"".join(_ROW.dump_json(row) + b"\n" for row in rows))
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise self._refused(error) from error
         for row in rows:
             self._note(row)
 
     def _note(self, row: VerdictRow) -> None:
         self.last[row.system, row.question_id] = row
         self.known[row.key] = row
-
-    def _refused(self, error: OSError) -> StoreUnavailableError:
-        return StoreUnavailableError(f"can't write {str(self.path)!r}: {error.strerror}; the verdicts in it are kept")
 
     def _close(self) -> None:
         if self._file is not None:
