@@ -12,6 +12,7 @@ import typer
 
 from memory_r1.memory.errors import MemoryR1Error, ModelUnavailableError
 
+from .judge import judge_options
 from .shared import Options, clean, console, options, show, show_json, show_table
 
 if TYPE_CHECKING:
@@ -100,8 +101,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options are what they are
     rows = _rows(given, _listed(system), row_model or [])
     chosen = Chosen(limit_conversations, limit_questions, adversarial)
     plan = Plan(load_task(task, data), split, chosen, rows, out, max(1, concurrency // 2), concurrency)
-    how = _model_options(given)
-    judges = make_judges(_listed(judge), _listed(judge_style), how)
+    judges = make_judges(_listed(judge), _listed(judge_style), judge_options(given))
     failures = asyncio.run(_evaluate(given, plan, judges, fresh, ray))
     _report(given, plan)
     if failures:
@@ -155,12 +155,6 @@ def _rows(given: Options, names: list[str], row_models: list[str]) -> tuple[Row,
         )
         for name in check_names(names)
     )  # fmt: skip
-
-
-def _model_options(given: Options) -> Any:
-    from memory_r1.graphs import ModelOptions
-
-    return ModelOptions(api_key=given.settings.api_key.get_secret_value())
 
 
 def _listed(text: str) -> list[str]:
