@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,11 +14,12 @@ from filelock import FileLock, Timeout
 
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.errors import InputError, MemoryR1Error, ModelUnavailableError
+from memory_r1.memory.stores.open import redacted
 from memory_r1.rl.evaluation.files import Place, read_run, write_run, written
 from memory_r1.rl.evaluation.plan import Plan, merged
 from memory_r1.rl.evaluation.records import RowInfo, RunInfo, slug
 from memory_r1.rl.evaluation.run import OnStep, Step, all_or_first, run_conversation
-from memory_r1.rl.systems.registry import make_system
+from memory_r1.rl.systems.registry import Row, make_system
 from memory_r1.rl.systems.types import System
 from memory_r1.rl.tasks.types import Conversation
 
@@ -40,42 +41,45 @@ async def evaluate(plan: Plan, on_step: OnStep, runner: Runner, embedder: Embedd
     """
     old = read_run(plan.out)
     async with AsyncExitStack() as closing:
-        systems, rows = await _systems(plan, embedder, closing)
+        systems, lacking = await _systems(plan, embedder, closing)
+        rows = {row.name: _row_info(row, systems.get(row.name), lacking.get(row.name)) for row in plan.rows}
         run = merged(old, plan.info(rows, ()), plan.out)
-        if not any(_has_results(plan, row.name, run) for row in plan.rows):
-            reasons = "; ".join(f"{name}: {info.not_run}" for name, info in rows.items())
-            raise InputError(f"nothing of it can run here: {reasons}")
-        clock = _Clock(on_step)
         if old is None or dict(old.rows) != dict(run.rows):
-            write_run(plan.out, replace(run, finished=False))
+            write_run(plan.out, run)
+        if all(run.rows[row.name].not_run for row in plan.rows):
+            raise InputError("nothing of it can run here: " + "; ".join(error.message for error in lacking.values()))
+        begun = {name: error for name, error in lacking.items() if not _finished(plan, run, [name])}
+        failures = {name: error for name, error in begun.items() if not run.rows[name].not_run}
+        clock = _Clock(on_step)
         try:
-            return await runner(plan, systems, clock.step)
+            return {**failures, **await runner(plan, systems, clock.step)}
         finally:
-            done = _finished(plan, run)
-            if clock.worked or (old is not None and old.finished != done) or old is None:
-                write_run(plan.out, _timed(run, clock, done))
-
-
-def _has_results(plan: Plan, name: str, run: RunInfo) -> bool:
-    return not run.rows[name].not_run
+            run = _timed(run, clock, _finished(plan, run, run.rows))
+            if clock.worked or old is None or old.finished != run.finished:
+                write_run(plan.out, run)
 
 
 async def _systems(
     plan: Plan, embedder: Embedder | None, closing: AsyncExitStack
-) -> tuple[dict[str, System], dict[str, RowInfo]]:
-    """The system of each row that can run here, and what `run.json` says of every row."""
+) -> tuple[dict[str, System], Failures]:
+    """The system of each row that can run here, and why the others can't."""
     systems: dict[str, System] = {}
-    rows: dict[str, RowInfo] = {}
+    lacking: Failures = {}
     for row in plan.rows:
         try:
-            system = await make_system(row, embedder)
+            systems[row.name] = system = await make_system(row, embedder)
         except MemoryR1Error as error:
-            rows[row.name] = RowInfo({}, not_run=error.message)
-            continue
-        closing.push_async_callback(system.close)
-        systems[row.name] = system
-        rows[row.name] = RowInfo(dict(system.describe()))
-    return systems, rows
+            lacking[row.name] = error
+        else:
+            closing.push_async_callback(system.close)
+    return systems, lacking
+
+
+def _row_info(row: Row, system: System | None, error: MemoryR1Error | None) -> RowInfo:
+    """What `run.json` says of a row: what it is made of, or why it can't run."""
+    if system is None:
+        return RowInfo({}, not_run=error.message if error is not None else "")
+    return RowInfo({"answerer": redacted(row.models["answerer"]), **system.describe()})
 
 
 async def run_here(plan: Plan, systems: Mapping[str, System], on_step: OnStep) -> Failures:
@@ -135,10 +139,10 @@ def _timed(run: RunInfo, clock: _Clock, done: bool) -> RunInfo:
     return replace(run, rows=rows, wall=wall, finished=done)
 
 
-def _finished(plan: Plan, run: RunInfo) -> bool:
-    """Whether every row that can run has answered everything."""
-    names = [name for name, row in run.rows.items() if not row.not_run]
-    return all(Place(plan.out, name).finished(id) for name in names for id in run.conversations)
+def _finished(plan: Plan, run: RunInfo, names: Iterable[str]) -> bool:
+    """Whether every row of `names` that can run has answered everything."""
+    able = [name for name in names if not run.rows[name].not_run]
+    return all(Place(plan.out, name).finished(id) for name in able for id in run.conversations)
 
 
 @contextmanager

@@ -126,4 +126,26 @@ def _need_model(row: Row) -> None:
 
 
 async def _others(row: Row, embedder: Embedder, options: ModelOptions) -> System:
-    raise SettingsError(f"{row.name} is not to be had yet")
+    from memory_r1.rl.systems.readers import make_reader
+
+    reader = make_reader(row.models, options)
+    if row.name == "a-mem":
+        from memory_r1.rl.systems.a_mem import AMemSystem
+
+        return AMemSystem(row.models, embedder, reader, options)
+    model = _one_model(row)
+    if row.name == "zep":
+        from memory_r1.rl.systems.zep import make_zep
+
+        return await make_zep(row.neo4j, row.neo4j_password, model, embedder, reader, api_key=row.api_key)
+    from memory_r1.rl.systems.peers import make_peer
+
+    return make_peer(row.name, model, embedder, reader, api_key=row.api_key)
+
+
+def _one_model(row: Row) -> str:
+    """The model that a library remembers with. Raises SettingsError where extractor and manager have two."""
+    models = {row.models["extractor"], row.models["manager"]}
+    if len(models) > 1:
+        raise SettingsError(f"{row.name} remembers with one model: give --row-model {row.name}=MODEL")
+    return models.pop()
