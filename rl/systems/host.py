@@ -32,6 +32,7 @@ STEADY = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "TZ": "UTC"}
 _KEPT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "LD_LIBRARY_PATH")
 _LINE = 1 << 26
 _SHOWN = 1_500
+_LAST = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ class Worker:
         """End its process group at once."""
         self._end()
         await self._process.wait()
-        await asyncio.wait({self._reading}, timeout=5)
+        await asyncio.wait({self._reading}, timeout=_LAST)
         self._reading.cancel()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -161,6 +162,8 @@ class Worker:
         finally:
             self._waiting.pop(number, None)
         late = not self._reading.done()
+        if not late:  # its last words are out, its exit status follows
+            await asyncio.wait({asyncio.ensure_future(self._process.wait())}, timeout=_LAST)
         await self.kill()
         how = f"didn't answer within {seconds:g} s" if late else f"ended ({_status(self._process.returncode)})"
         path = self.launch.folder / LOG

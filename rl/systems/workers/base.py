@@ -17,7 +17,7 @@ What a worker file has: `LIBRARY`, the name that pip knows; and a class `Worker`
 each of them plain or async; one request is served at a time, all on one event loop. The first line that goes out is
 {"ready": {library, version, python, imported}}, `imported`: seconds that its import took. A request is {id, op, …},
 a reply {id, ok: {…, cpu}} or {id, error: {kind, message}}. `cpu`: processor seconds of this process during the
-request, without those inside the HTTP client, that is without model and embedding.
+request, without those inside the clients of models and embedders (`CLIENTS`).
 
 The protocol has its own descriptors: what a library prints goes to stderr. When stdin ends, the process ends.
 """
@@ -37,54 +37,70 @@ import threading
 import time
 import traceback
 from collections.abc import Generator
+from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-CLIENTS = ("httpx", "httpx2")
-"""The HTTP clients whose work is not the library's."""
+CLIENTS = (
+    ("openai._base_client", "SyncAPIClient", "AsyncAPIClient", "request"),
+    ("httpx", "Client", "AsyncClient", "send"),
+    ("httpx2", "Client", "AsyncClient", "send"),
+)
+"""The clients whose work is not the library's: module, plain class, async class, and the method that does it all."""
+
+_INSIDE: ContextVar[bool] = ContextVar("inside", default=False)
 
 
 class Transport:
-    """Sums the processor seconds that threads spend inside the HTTP client."""
+    """Sums the processor seconds that threads spend inside the clients of models and embedders."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
         self._lock = threading.Lock()
 
     def watch(self) -> None:
-        """Measure every request that the HTTP clients imported so far will send."""
-        for name in CLIENTS:
+        """Measure every request that the clients imported so far will make; one inside another counts once."""
+        for name, plain, waiting, method in CLIENTS:
             module = sys.modules.get(name)
             if module is not None:
-                self._watch_sync(module.Client)
-                self._watch_async(module.AsyncClient)
+                self._watch_plain(getattr(module, plain), method)
+                self._watch_async(getattr(module, waiting), method)
 
     def add(self, seconds: float) -> None:
         """Count `seconds`."""
         with self._lock:
             self.seconds += seconds
 
-    def _watch_sync(self, client: Any) -> None:
-        send = client.send
+    def _watch_plain(self, client: Any, method: str) -> None:
+        send = getattr(client, method)
 
         def measured(*args: Any, **options: Any) -> Any:
-            start = time.thread_time()
+            if _INSIDE.get():
+                return send(*args, **options)
+            token, start = _INSIDE.set(True), time.thread_time()
             try:
                 return send(*args, **options)
             finally:
                 self.add(time.thread_time() - start)
+                _INSIDE.reset(token)
 
-        client.send = measured
+        setattr(client, method, measured)
 
-    def _watch_async(self, client: Any) -> None:
-        send = client.send
+    def _watch_async(self, client: Any, method: str) -> None:
+        send = getattr(client, method)
 
         async def measured(*args: Any, **options: Any) -> Any:
-            return await _Stepped(send(*args, **options), self)
+            if _INSIDE.get():
+                return await send(*args, **options)
+            token = _INSIDE.set(True)
+            try:
+                return await _Stepped(send(*args, **options), self)
+            finally:
+                _INSIDE.reset(token)
 
-        client.send = measured
+        setattr(client, method, measured)
 
 
 class _Stepped:
