@@ -12,7 +12,7 @@ from memory_r1.rl.judge.judge import CORRECT, UNUSABLE, Judge
 from memory_r1.rl.judge.probes import GROUPS, KINDS, Probe, write_line
 from memory_r1.rl.judge.run import CONCURRENCY, OnVerdict, judge_answers
 from memory_r1.rl.judge.verdicts import verdict_path
-from memory_r1.rl.metrics.bootstrap import interval
+from memory_r1.rl.metrics.bootstrap import Interval, interval
 
 FOLDER = "probes"
 """The folder in an output folder that holds probes and their verdicts, apart from those of an evaluation."""
@@ -22,7 +22,8 @@ FOLDER = "probes"
 class Errors:
     """How often a judge erred: `wrong` of `judged` probes, unusable verdicts left out.
 
-    `rate`: their share, None without any; `low`, `high`: its 95 % interval, drawn by conversation, None of one.
+    `rate`: their share, None without any; `low`, `high`: its 95 % interval, drawn by conversation, None of one. Where
+    all are alike no drawing differs: the interval is then the exact one of so many independent probes.
     """
 
     wrong: int
@@ -103,5 +104,11 @@ def _errors(style: str, judged: Sequence[tuple[Probe, VerdictRow]]) -> Errors:
     wrong = [float(verdict.label != KINDS[probe.kind].expected[style]) for probe, verdict in usable]
     if not wrong:
         return Errors(0, 0)
-    found = interval(wrong, [probe.conversation for probe, _ in usable])
-    return Errors(int(sum(wrong)), len(wrong), found.mean, found.low, found.high)
+    found = _exact(wrong) or interval(wrong, [probe.conversation for probe, _ in usable])
+    return Errors(int(sum(wrong)), len(wrong), *found)
+
+
+def _exact(values: Sequence[float]) -> Interval | None:
+    """The 95 % interval of Clopper and Pearson (1934) for `values` that are all 0 or all 1; None for others."""
+    unseen = 1 - 0.025 ** (1 / len(values))
+    return {0.0: Interval(0.0, 0.0, unseen), 1.0: Interval(1.0, 1 - unseen, 1.0)}.get(sum(values) / len(values))
