@@ -1,4 +1,4 @@
-"""Commands that measure: bench turn, search, write, fork, recall, answers."""
+"""Commands that measure: bench turn, search, write, fork, recall."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ TurnsOption = Annotated[int, typer.Option(min=40, metavar="N", help="Turns to re
 SizesOption = Annotated[str, typer.Option(metavar="N,N", help="Memories in each bank.")]
 SizeOption = Annotated[int, typer.Option(min=1, metavar="N", help="Memories in the bank.")]
 LocomoArgument = Annotated[Path, typer.Argument(metavar="FILE", help="LoCoMo's locomo10.json.")]
-SampleOption = Annotated[str | None, typer.Option(metavar="ID", help="One conversation only, as conv-26.")]
 CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often.")]
 
 
@@ -79,26 +78,6 @@ async def _recalled(given: Options, conversations: Sequence[Conversation]) -> Ta
     from memory_r1.rl.bench.recall import recall as measure
 
     return await measure(conversations, await make_embedder(given.settings), given.values.get("store") or "memory")
-
-
-@app.command()
-def answers(ctx: typer.Context, file: LocomoArgument, sample: SampleOption = None) -> None:
-    """Scores of the agent's answers to LoCoMo's questions."""
-    from memory_r1.memory.errors import InputError
-    from memory_r1.rl.tasks.locomo import load_locomo
-
-    found = [conversation for conversation in load_locomo(file) if sample in (None, conversation.id)]
-    if not found:
-        raise InputError(f"{str(file)!r} has no conversation {sample!r}")
-    _report(ctx, _answered(options(ctx), found))
-
-
-async def _answered(given: Options, conversations: Sequence[Conversation]) -> Table:
-    from memory_r1.memory.settings import make_embedder
-    from memory_r1.rl.bench.answers import answers as measure
-    from memory_r1.rl.bench.answers import table
-
-    return table(await measure(conversations, given.settings.models, embedder=await make_embedder(given.settings)))
 
 
 def _store(ctx: typer.Context) -> str:
