@@ -177,12 +177,10 @@ def _show_task(task: Task) -> None:
     for what, count in summary.repaired.items():
         show(f"read by rule: {count} x {what}")
     checked, why = _checked(task)
-    if checked is None:
+    if why:
         show(f"gold answers not checked: {why}")
-    elif checked.questions:
-        show(
-            f"gold answers: {checked.questions} score 1.0 and an empty answer 0.0 by every measure, by rule where noted"
-        )
+    if checked is not None:
+        show(f"gold answers: {checked.questions} score 1.0, an empty one 0.0, by every measure{', but:' if checked.exceptions else ''}")
         for what, count in checked.exceptions.items():
             show(f"  {count} x {what}")
 

@@ -29,7 +29,7 @@ RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`questions`: how many were checked. `exceptions`: how many needed a rule, by measure and rule."""
+    """`questions`: how many were checked. `exceptions`: how many of them needed a rule, by rule."""
 
     questions: int
     exceptions: Mapping[str, int]
@@ -43,10 +43,11 @@ def check(task: Task) -> Checked:
     counts: Counter[str] = Counter()
     asked = [question for one in task.conversations for question in one.questions]
     for question in asked:
+        rules: set[str] = set()
         for convention, measures in CONVENTIONS.items():
-            for rule, measure in _check(question, convention, measures):
-                counts[f"{convention} {measure}: {RULES[rule]}"] += 1
-    return Checked(len(asked), dict(sorted(counts.items())))
+            rules |= _check(question, convention, measures)
+        counts.update(RULES[rule] for rule in rules)
+    return Checked(len(asked), {rule: counts[rule] for rule in RULES.values() if counts[rule]})
 
 
 def right_answer(question: Question, convention: str) -> str:
@@ -56,24 +57,23 @@ def right_answer(question: Question, convention: str) -> str:
     return locomo.wanted(question.answer, question.category) if convention == "locomo" else question.answer
 
 
-def _check(question: Question, convention: str, measures: tuple[str, ...]) -> list[tuple[str, str]]:
-    """The measures that need a rule, as (rule, measure)."""
+def _check(question: Question, convention: str, measures: tuple[str, ...]) -> set[str]:
+    """The rules that the question needs in this convention. Raises InputError where none helps."""
     right = right_answer(question, convention)
     full = scores(right, question.answer, question.category).get(convention, {})
     empty = scores("", question.answer, question.category).get(convention, {})
-    excused: list[tuple[str, str]] = []
-    for measure in measures:
+    rules: set[str] = set()
+    if right != question.answer or not full:
+        rules.add("refusal" if question.category == locomo.ADVERSARIAL else "first part")
+    for measure in measures if full else ():
         if not _counts(right, question.category, convention, measure):
-            excused.append(("no word", measure))
-            continue
-        if right != question.answer or measure not in full:
-            excused.append(("refusal" if question.category == locomo.ADVERSARIAL else "first part", measure))
-        if not isclose(full.get(measure, 1.0), 1.0, abs_tol=1e-9) or empty.get(measure, 0.0):
+            rules.add("no word")
+        elif not isclose(full[measure], 1.0, abs_tol=1e-9) or empty[measure] != 0.0:
             raise InputError(
                 f"question {question.id!r}: by {convention} {measure}, {right!r} scores {full[measure]} and an empty "
                 f"answer {empty[measure]}, where 1.0 and 0.0 are due: the task or the measure is wrong"
             )
-    return excused
+    return rules
 
 
 def _counts(answer: str, category: str, convention: str, measure: str) -> bool:

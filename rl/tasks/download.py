@@ -29,12 +29,7 @@ def download(url: str, target: Path, on_bytes: OnBytes, timeout: float = TIMEOUT
     sum, done = sha256(), 0
     how: Any = {"timeout": httpx.Timeout(timeout), "headers": {"Accept-Encoding": "identity"}, "follow_redirects": True}
     try:
-        with (
-            httpx.stream(
-                "GET", url, follow_redirects=True, timeout=how, headers={"Accept-Encoding": "identity"}
-            ) as got,
-            target.open("wb") as out,
-        ):
+        with httpx.stream("GET", url, **how) as got, target.open("wb") as out:
             got.raise_for_status()
             length = got.headers.get("Content-Length", "")
             total = int(length) if length.isascii() and length.isdecimal() else None

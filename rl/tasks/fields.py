@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from memory_r1.memory.errors import FileFormatError
 
+UNSTORABLE = "turn with characters that no store keeps: shown as U+FFFD"
+"""What loaders call a turn that `storable` changed."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _T = TypeVar("_T")
 
 
@@ -32,6 +37,11 @@ def filled(row: Mapping[str, Any], key: str, place: str) -> str:
     if not text.strip():
         raise FileFormatError(f"{place}: {key!r} is empty")
     return text
+
+
+def storable(text: str) -> str:
+    """`text` with U+FFFD for what no store keeps: NUL, and halves of surrogate pairs."""
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def read_json(path: Path, what: str) -> Any:

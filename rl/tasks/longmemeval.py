@@ -15,7 +15,7 @@ from typing import Any
 
 from memory_r1.memory.errors import FileFormatError
 from memory_r1.memory.types import Turn
-from memory_r1.rl.tasks.fields import expect, filled, get
+from memory_r1.rl.tasks.fields import UNSTORABLE, expect, filled, get, storable
 from memory_r1.rl.tasks.stream import read_list
 from memory_r1.rl.tasks.types import Conversation, Question, Task
 
@@ -32,6 +32,7 @@ REPAIRS = (
     "turn without text",
     "abstention question whose answer session is not in the history",
     "question without a marked turn",
+    UNSTORABLE,
 )
 """What `Task.repaired` counts."""
 
@@ -125,8 +126,9 @@ def _session(
         if not text.strip():
             counts[REPAIRS[3]] += 1
             continue
-        text = texts.setdefault(text, text)  # histories share their filler sessions
-        turns.append(Turn(f"{id}/{number}", id, len(turns), role, text, time))
+        kept = texts.get(text) or texts.setdefault(text, storable(text))  # histories share their filler sessions
+        counts[UNSTORABLE] += kept != text
+        turns.append(Turn(f"{id}/{number}", id, len(turns), role, kept, time))
         if _marked(said, where):
             marked.append(turns[-1].id)
     return _Session(id, time, tuple(turns), tuple(marked))

@@ -16,7 +16,7 @@ from typing import Any
 
 from memory_r1.memory.errors import FileFormatError
 from memory_r1.memory.types import Fact, Turn
-from memory_r1.rl.tasks.fields import expect, filled, get, read_rows
+from memory_r1.rl.tasks.fields import UNSTORABLE, expect, filled, get, read_rows, storable
 from memory_r1.rl.tasks.types import Conversation, Question, Task
 
 SPEAKERS = ("Speaker 1", "Speaker 2")
@@ -26,7 +26,9 @@ ANCHOR = datetime(2022, 5, 22, 12)
 CATEGORY = "recall"
 """The one category: every question recalls an earlier session."""
 
-REPAIRS = ("conversation whose id stands twice", "session not later than the one before it", "turn without text")
+REPAIRS = (
+    "conversation whose id stands twice", "session not later than the one before it", "turn without text", UNSTORABLE,
+)  # fmt: skip
 """What `Task.repaired` counts."""
 
 _FILE = "MSC-Self-Instruct's msc_self_instruct.jsonl"
@@ -101,7 +103,9 @@ def spoken(session: Session, counts: Counter[str]) -> tuple[Turn, ...]:
             counts[REPAIRS[2]] += 1
             continue
         speaker = speaker_of(said, number)
-        turns.append(Turn(f"{session.name}/{number}", session.name, len(turns), speaker, text, session.time))
+        kept = storable(text)
+        counts[UNSTORABLE] += kept != text
+        turns.append(Turn(f"{session.name}/{number}", session.name, len(turns), speaker, kept, session.time))
     return tuple(turns)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from memory_r1.memory.errors import FileFormatError
-from memory_r1.rl.tasks.locomo import CATEGORIES, TRAIN, VALIDATION, load_locomo
+from memory_r1.rl.tasks.locomo import CATEGORIES, TRAIN, VALIDATION, load_locomo, locomo_task
 from tests.conftest import DATA
 
 BARE = {"speaker_a": "A", "speaker_b": "B", "session_1": []}
@@ -62,6 +62,19 @@ def test_evidence_is_read_leniently_and_holds_only_turns_that_exist(tmp_path: Pa
     assert question.answer == "3"
 
 
+def test_what_is_read_by_rule_is_counted(tmp_path: Path):
+    path = tmp_path / "made.json"
+    path.write_text(json.dumps([sample()]), encoding="utf-8")
+    task = locomo_task(path)
+    assert task.repaired == {
+        "evidence: several ids in one string": 1,
+        "evidence: id in another form": 1,
+        "evidence: no id": 1,
+        "evidence: no such turn": 1,
+    }
+    assert task.splits == {"train": (), "validation": (), "test": ("made-1",)}
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -90,7 +103,9 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 @pytest.mark.skipif(not LOCOMO.exists(), reason=f"put LoCoMo's locomo10.json at {LOCOMO}")
 def test_the_published_file_has_the_published_numbers():
-    made = load_locomo(LOCOMO)
+    task = locomo_task(LOCOMO)
+    assert list(task.repaired.values()) == [4, 2, 1, 2, 4]
+    made = task.conversations
     questions = [question for one in made for question in one.questions]
     counts = [sum(question.category == category for question in questions) for category in CATEGORIES.values()]
     assert counts == [282, 321, 96, 841, 446]
