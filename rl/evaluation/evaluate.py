@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -32,16 +33,21 @@ Failures = dict[str, MemoryR1Error]
 Runner = Callable[[Plan, Mapping[str, System], OnStep], Awaitable[Failures]]
 """Runs the rows of a plan that have a system, and tells of each step."""
 
+Make = Callable[..., Awaitable[System]]
+"""As `make_system`: the system of a row, with an embedder that is loaded already."""
 
-async def evaluate(plan: Plan, on_step: OnStep, runner: Runner, embedder: Embedder | None = None) -> Failures:
-    """Do what is left of `plan`; `run.json` says what was run, and which rows could not be.
+
+async def evaluate(
+    plan: Plan, on_step: OnStep, runner: Runner, embedder: Embedder | None = None, make: Make = make_system
+) -> Failures:
+    """Do what is left of `plan`; `run.json` says what was run, and which rows could not be. `make` makes a row's system.
 
     Call it while `held` holds the folder. Returns the errors that stopped rows; whatever they did is kept, and the same
     plan goes on there. Raises InputError when the folder holds results of something else, or when no row can run.
     """
     old = read_run(plan.out)
     async with AsyncExitStack() as closing:
-        systems, lacking = await _systems(plan, embedder, closing)
+        systems, lacking = await _systems(plan, partial(make, embedder=embedder), closing)
         rows = {row.name: _row_info(row, systems.get(row.name), lacking.get(row.name)) for row in plan.rows}
         run = merged(old, plan.info(rows, ()), plan.out)
         if old is None or dict(old.rows) != dict(run.rows):
@@ -60,14 +66,14 @@ async def evaluate(plan: Plan, on_step: OnStep, runner: Runner, embedder: Embedd
 
 
 async def _systems(
-    plan: Plan, embedder: Embedder | None, closing: AsyncExitStack
+    plan: Plan, make: Callable[[Row], Awaitable[System]], closing: AsyncExitStack
 ) -> tuple[dict[str, System], Failures]:
     """The system of each row that can run here, and why the others can't."""
     systems: dict[str, System] = {}
     lacking: Failures = {}
     for row in plan.rows:
         try:
-            systems[row.name] = system = await make_system(row, embedder)
+            systems[row.name] = system = await make(row)
         except MemoryR1Error as error:
             lacking[row.name] = error
         else:
@@ -151,11 +157,10 @@ def held(out: Path) -> Iterator[None]:
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
         lock = FileLock(out / LOCK, timeout=0)
-    try:
-        with written(out):
+        try:
             lock.acquire()
-    except Timeout:
-        raise InputError(f"another evaluation is writing into {str(out)!r}: wait until it ends") from None
+        except Timeout:
+            raise InputError(f"another evaluation is writing into {str(out)!r}: wait until it ends") from None
     try:
         yield
     finally:
