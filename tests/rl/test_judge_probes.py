@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from conftest import DATA
 from judge_model import judge_at, overlap, says, shown, words
 from model_server import ModelServer
 
@@ -17,6 +16,7 @@ from memory_r1.rl.judge import agreement, rewrites
 from memory_r1.rl.judge.measure import errors_of, judge_probes, write_probes
 from memory_r1.rl.judge.probes import GROUPS, KINDS, Probe, make_probes
 from memory_r1.rl.tasks import Conversation, Question
+from tests.conftest import DATA
 
 LOCOMO = DATA / "locomo" / "locomo10.json"
 
