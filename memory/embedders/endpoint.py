@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
@@ -19,6 +20,8 @@ from .base import Vectors
 
 if TYPE_CHECKING:
     import httpx
+
+_Opened: TypeAlias = "AsyncGenerator[httpx.AsyncClient]"
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +71,9 @@ class EndpointEmbedder:
         self._batch = batch
         self._patience = patience or Patience()
         self._sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[httpx.AsyncClient, _Opened]] = (
+            WeakKeyDictionary()
+        )
         self._tls: ssl.SSLContext | bool = self._url.startswith("https:") and ssl.create_default_context()
 
     @classmethod
@@ -125,6 +131,7 @@ class EndpointEmbedder:
     async def _post(self, texts: list[str]) -> tuple[int, str, bytes]:
         """Status, Retry-After and body of one request. Raises _Unanswered when there is no whole reply in time."""
         httpx = _httpx()
+        client = await self._client()
         headers = {"Content-Type": "application/json"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -132,7 +139,6 @@ class EndpointEmbedder:
         try:
             async with (
                 asyncio.timeout(self._patience.timeout),
-                httpx.AsyncClient(verify=self._tls, timeout=self._patience.timeout) as client,
                 client.stream("POST", self._url, content=content, headers=headers) as reply,
             ):
                 return reply.status_code, reply.headers.get("retry-after", ""), await self._body(reply)
@@ -142,6 +148,14 @@ class EndpointEmbedder:
             raise _Unanswered(f"no reply within {self._patience.timeout:g} s") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise _Unanswered(f"{type(error).__name__}: {error}") from None
+
+    async def _client(self) -> httpx.AsyncClient:
+        """The client of the running event loop, whose connections are kept from call to call and end with the loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._clients:
+            opened = _opened(self._tls, self._patience.timeout)
+            self._clients[loop] = (await anext(opened), opened)
+        return self._clients[loop][0]
 
     async def _body(self, reply: httpx.Response) -> bytes:
         body = bytearray()
@@ -203,6 +217,15 @@ class _Item(BaseModel):
 
 class _Reply(BaseModel):
     data: list[_Item]
+
+
+async def _opened(tls: ssl.SSLContext | bool, seconds: float) -> _Opened:
+    """A client, closed when the event loop ends its asynchronous generators."""
+    httpx = _httpx()
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+    async with httpx.AsyncClient(verify=tls, timeout=seconds, limits=limits) as client:
+        while True:
+            yield client
 
 
 def _httpx() -> Any:
