@@ -62,6 +62,14 @@ PEERS: Mapping[str, Peer] = {
             "written to a file after each turn, as its SQLite store's vector search needs an extension that many "
             "Pythons can't load; a memory's turns are those at which it was written",
         ),
+        Peer(
+            "zep",
+            "Zep's open-source library",
+            "graphiti-core",
+            "on Neo4j, each turn as an episode; its search for facts fused by reciprocal ranks, without the reranker "
+            "that would ask a model; a conversation's graph stays in the database, as the group that its folder names",
+            needs="a model and a Neo4j server",
+        ),
     )
 }
 

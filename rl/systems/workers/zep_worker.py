@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -48,6 +49,7 @@ class Worker:
         self._path = Path(given["folder"]) / GROUP
         self._kept = read_group(self._path, given["conversation"])
         self._group: str = self._kept["group"]
+        logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)  # pages of them for a database that is new
         self._graphiti: Any = connect(given)
         await indexes(self._graphiti)
         rows = await self._rows("MATCH (e:Episodic {group_id: $group}) RETURN e.uuid AS uuid, e.name AS turn")
@@ -141,7 +143,9 @@ async def indexes(graphiti: Any) -> None:
 
 def operations(edges: Sequence[Any], episode: str) -> dict[str, int]:
     """What adding `episode` did to facts: new ones, those said before, and those that it ended."""
-    kinds = [("add" if edge.episodes == [episode] else "noop") if episode in edge.episodes else "delete" for edge in edges]
+    kinds = [
+        ("add" if edge.episodes == [episode] else "noop") if episode in edge.episodes else "delete" for edge in edges
+    ]
     return {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 
