@@ -88,7 +88,7 @@ class Judge:
         instruction asks again, and two judges' keys of one answer end alike.
         """
         told = instruction(self.style, unanswerable)
-        return f"{_hash(self.style, told, self.model)[:16]}-{_hash(question, gold, answer, unanswerable)[:32]}"
+        return f"{_hash(self.style, told, self.model)[:16]}-{answer_key(question, gold, answer, unanswerable)}"
 
     def _away(self, error: ModelUnavailableError) -> ModelUnavailableError:
         attempts = error.details.get("attempts", 1)
@@ -110,6 +110,11 @@ class Judge:
 def make_judges(models: Sequence[str], styles: Sequence[str], options: ModelOptions = ModelOptions()) -> list[Judge]:  # noqa: B008
     """A judge for each of `models` in each of `styles`, each once. Raises as `Judge` does."""
     return [Judge(model, style, options) for model in dict.fromkeys(models) for style in dict.fromkeys(styles)]
+
+
+def answer_key(question: str, gold: str, answer: str, unanswerable: bool = False) -> str:
+    """The second half of a `Judge.key`: names what is judged, whoever judges it."""
+    return _hash(question, gold, answer, unanswerable)[:32]
 
 
 def same_answer(key: str, other: str) -> bool:
