@@ -126,7 +126,7 @@ def probe(  # noqa: PLR0913, PLR0917 - the options are what they are
 
     judges = _judges(ctx, judge, style)
     probes = make_probes(load_task(task, data).split(split), count, seed)
-    write_probes(out, probes)
+    path = write_probes(out, probes)
 
     async def work(on_verdict: OnVerdict) -> tuple[list[JudgeErrors], list[Agreement]]:
         from memory_r1.rl.judge import agreements
@@ -140,7 +140,7 @@ def probe(  # noqa: PLR0913, PLR0917 - the options are what they are
     if options(ctx).json:
         show_json({"probes": len(probes), "seed": seed, "judges": errors, "agreement": pairs, "usage": usage})
         return
-    _show_errors(probes, errors)
+    _show_errors(path, probes, errors)
     _show_pairs(pairs)
     _show_end(usage, sum(kind.unusable for one in errors for kind in one.kinds))
 
@@ -220,11 +220,9 @@ def _progress(total: int) -> Iterator[OnVerdict]:
             raise
 
 
-def _show_errors(probes: Sequence[Probe], errors: Iterable[JudgeErrors]) -> None:
-    from memory_r1.rl.judge.measure import FOLDER
-
+def _show_errors(path: Path, probes: Sequence[Probe], errors: Iterable[JudgeErrors]) -> None:
     questions = len({probe.question_id for probe in probes})
-    show(f"{len(probes)} probes, made by rule from {questions} questions ({FOLDER}/probes.jsonl has them).")
+    show(f"{len(probes)} probes, made by rule from {questions} questions: {path} has them.")
     show("An error: a right one turned down, a vague or wrong one let pass. Percent, with 95 % intervals.")
     for one in errors:
         show(f"\n{one.judge}")

@@ -187,7 +187,7 @@ def _asked(conversations: Sequence[Conversation]) -> Iterator[Asked]:
     pools: dict[str, list[Asked]] = {}
     for conversation in conversations:
         for question in conversation.questions:
-            if not question.unanswerable and analyze(question.answer):
+            if not question.unanswerable and re.search(r"\w", question.answer):
                 pool = pools.setdefault(question.category, [])
                 pool.append(Asked(conversation.id, question, pool))
                 yield pool[-1]
