@@ -40,7 +40,7 @@ Make = Callable[..., Awaitable[System]]
 async def evaluate(
     plan: Plan, on_step: OnStep, runner: Runner, embedder: Embedder | None = None, make: Make = make_system
 ) -> Failures:
-    """Do what is left of `plan`; `run.json` says what was run, and which rows could not be. `make` makes a row's system.
+    """Do what is left of `plan`; `run.json` says what was run, and which rows could not be. `make`: as `make_system`.
 
     Call it while `held` holds the folder. Returns the errors that stopped rows; whatever they did is kept, and the same
     plan goes on there. Raises InputError when the folder holds results of something else, or when no row can run.

@@ -75,13 +75,11 @@ class Journal(Generic[T]):
         """The growing file, open at its end, its rows read; that of a file already whole, for a run that died then."""
         if self.path.exists() and not self._part.exists():
             self.path.rename(self._part)
-        out = self._part.open("a+b")
-        out.seek(0)
-        text = out.read()
+        text = self._part.read_bytes() if self._part.exists() else b""
         whole = text[: text.rfind(b"\n") + 1]
-        if len(whole) < len(text):
-            out.truncate(len(whole))
         self.rows = {self._key(row): row for row in parse(whole.splitlines(), self._kind, self._part)}
+        out = self._part.open("ab")
+        out.truncate(len(whole))
         return out
 
     def append(self, row: T) -> None:

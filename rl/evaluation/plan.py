@@ -9,7 +9,7 @@ from pathlib import Path
 from memory_r1.memory.errors import InputError
 from memory_r1.rl.bench.made import machine
 from memory_r1.rl.evaluation.records import RowInfo, RunInfo
-from memory_r1.rl.systems.registry import Row
+from memory_r1.rl.systems.registry import SYSTEMS, Row
 from memory_r1.rl.tasks.types import Conversation, Task
 
 
@@ -86,7 +86,7 @@ class Plan:
 
 
 def merged(old: RunInfo | None, new: RunInfo, out: Path) -> RunInfo:
-    """`new`, with the rows and judges that `old`, which stands in `out`, has besides.
+    """`new`, with the rows and judges that `old`, which stands in `out`, has besides; rows in the table's order.
 
     A row that can't run now keeps what it has. Raises InputError, naming what differs, when the two aren't of the same
     questions, or a row is made of something else now.
@@ -101,9 +101,9 @@ def merged(old: RunInfo | None, new: RunInfo, out: Path) -> RunInfo:
         )
     rows = {name: row for name, row in new.rows.items() if not row.not_run or name not in old.rows}
     rows = {name: replace(row, wall=old.rows[name].wall) if name in old.rows else row for name, row in rows.items()}
-    return replace(
-        new, rows={**old.rows, **rows}, judges=tuple(dict.fromkeys((*old.judges, *new.judges))), wall=old.wall
-    )
+    every = {**old.rows, **rows}
+    ordered = {name: every[name] for name in (*SYSTEMS, *every) if name in every}
+    return replace(new, rows=ordered, judges=tuple(dict.fromkeys((*old.judges, *new.judges))), wall=old.wall)
 
 
 def _gaps(old: RunInfo, new: RunInfo) -> Iterator[str]:

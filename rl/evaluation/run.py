@@ -55,7 +55,8 @@ async def run_conversation(
     ):
         work = _Work(system, conversation, place, costs, answers)
         turns = [turn for turn in conversation.turns if ("learn", turn.id) not in costs.rows]
-        questions = [question for question in conversation.questions if question.id not in answers.rows]
+        done = {id for id in answers.rows if ("ask", id) in costs.rows}
+        questions = [question for question in conversation.questions if question.id not in done]
         step(len(conversation.turns) - len(turns), len(conversation.questions) - len(questions), known=True)
         if turns or questions:
             await work.do(turns, questions, at_once, step)

@@ -1,0 +1,171 @@
+"""`memory-r1 eval`: as a user runs it, stops it, kills it, and asks again."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+from command import process, read, run, start
+from eval_fixture import NLTK, files, model_server, said, write_locomo
+from model_server import ModelServer, Status
+
+from tests.rl.test_metrics import needs_punkt
+
+pytestmark = needs_punkt
+
+
+@pytest.fixture
+def words(tmp_path):
+    """The command, without its rows."""
+    return ("eval", "--data", write_locomo(tmp_path / "locomo.json"), "--out", tmp_path / "out")
+
+
+def answered(out):
+    """How many answers are on the disk."""
+    return sum(path.read_bytes().count(b"\n") for path in out.glob("*/answers/*"))
+
+
+def wait(child: subprocess.Popen[str], out, count):
+    """Wait until there are so many answers, or the child has ended."""
+    while child.poll() is None and answered(out) < count:
+        time.sleep(0.005)
+
+
+def test_rows_without_a_model_get_scores_and_the_others_a_reason(words, tmp_path):
+    table = read(*words, "--system", "rules,rag,full-context,mem0,memory-r1-grpo")
+    rows = {row["system"]: row for row in table["rows"]}
+    assert list(rows) == ["full-context", "rag", "rules", "memory-r1-grpo", "mem0"]
+    assert rows["memory-r1-grpo"]["not_run"].endswith("give --row-model memory-r1-grpo=MODEL")
+    assert "overall" not in rows["mem0"] and "costs" not in rows["mem0"]
+    assert rows["rag"]["overall"]["questions"] == 12
+    assert rows["rag"]["overall"]["recall"]["60"] == 1
+    assert rows["rules"]["categories"]["multi-hop"]["paper"] == "Single Hop"
+    assert (table["questions"], table["finished"], table["split"]) == (12, True, "test")
+    assert len(files(tmp_path / "out")) == 6
+
+
+def test_the_table_is_shown_with_what_to_do_next(words, tmp_path):
+    result = run(*words, "--system", "rag,mem0", "--limit-conversations", 2, "--limit-questions", 3, "--adversarial")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("locomo, test: 6 questions about 2 conversations.")
+    assert "mem0: not run: mem0 needs a language model" in result.stdout
+    assert f"`memory-r1 report {tmp_path / 'out'}`" in result.stdout.replace("\n", "")
+
+
+def test_a_finished_run_asked_again_asks_no_model(words):
+    with model_server() as server:
+        rows = ("--system", "rules,rag,full-context,memory-r1", "--model", f"openai:scripted@{server.url}")
+        rows = (*rows, "--judge", f"openai:judge@{server.url}")
+        first = read(*words, *rows, "--judge-style", "lenient,strict")
+        asked = len(server.requests)
+        again = read(*words, *rows, "--judge-style", "strict,lenient")
+        assert asked > 0 and len(server.requests) == asked
+    assert again == first
+    row = next(row for row in first["rows"] if row["system"] == "memory-r1")
+    judged = row["overall"][f"lenient:openai:judge@{server.url}"]
+    assert judged["count"] == 12 and judged["mean"] < 1
+    assert row["costs"]["learn"]["usage"]["calls"] == 2 * 36
+
+
+def test_rows_and_judges_can_be_added_later(words, tmp_path):
+    with model_server() as server:
+        model = ("--model", f"openai:scripted@{server.url}")
+        read(*words, "--system", "rules")
+        before = files(tmp_path / "out")
+        table = read(*words, "--system", "rag", *model, "--judge", f"openai:judge@{server.url}")
+    assert before.items() <= files(tmp_path / "out").items()
+    judge = table["judges"][0]
+    assert [judge in row["overall"] for row in table["rows"]] == [True, False]
+    result = run(*words, "--system", "rag")
+    assert result.exit_code == 2
+    assert "rag's answerer is 'openai:scripted@" in result.stderr and "--fresh" in result.stderr
+    assert run(*words, "--system", "rag", "--fresh").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--system", "mem0"), "nothing of it can run here: mem0 needs a language model"),
+        (("--system", "memo"), "there is no system 'memo'"),
+        (("--system", "rag", "--split", "dev"), "has no split 'dev'"),
+        (("--system", "rag", "--task", "squad"), "there is no "),
+        (("--system", "rag", "--judge", "rules"), "rules can't judge"),
+        (("--system", "rag", "--row-model", "rag"), "--row-model 'rag' is not NAME=MODEL"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(words, given, message):
+    result = run(*words, *given)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: ") and message in result.stderr
+
+
+def test_a_model_that_is_away_keeps_what_was_done(words, tmp_path):
+    left = iter(range(20))
+    with ModelServer([lambda request: said(request) if next(left, None) is not None else Status(401)]) as server:
+        rows = ("--system", "memory-r1", "--model", f"openai:scripted@{server.url}", "--concurrency", 2)
+        result = run(*words, *rows)
+        assert result.exit_code == 4
+        assert "Stopped: memory-r1; what was done is kept, and the same command goes on there." in result.stderr
+        assert "error: the " in result.stderr and "unfinished: " in result.stdout
+        server.script = [said]
+        before = len(server.requests)
+        assert run(*words, *rows).exit_code == 0
+        assert len(server.requests) - before <= 84 - 20
+
+
+def slow(request):
+    time.sleep(0.02)
+    return said(request)
+
+
+def test_ctrl_c_says_how_to_go_on(words, tmp_path):
+    out = tmp_path / "out"
+    with ModelServer([slow]) as server:
+        rows = ("--system", "rag", "--model", f"openai:scripted@{server.url}", "--concurrency", 2)
+        child = start(*words, *rows, env=NLTK)
+        wait(child, out, 3)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate(timeout=60)
+        assert child.returncode == 130
+        assert "of 12 questions are answered; the same command goes on there." in err
+        assert "Traceback" not in err
+        done, asked = answered(out), len(server.requests)
+        assert 3 <= done < 12 and asked - done <= 2
+        assert process(*words, *rows, env=NLTK)[0] == 0
+        assert len(server.requests) == asked + 12 - done
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_the_answers_are_as_if_never_interrupted(words, tmp_path):
+    out = tmp_path / "out"
+    with ModelServer([slow]) as server:
+        rows = ("--system", "rules,rag,memory-r1", "--model", f"openai:scripted@{server.url}", "--concurrency", 2)
+        for count in (1, 14, 26, 33):
+            child = start(*words, *rows, env=NLTK)
+            wait(child, out, count)
+            child.kill()
+            child.communicate()
+            assert child.returncode == -signal.SIGKILL
+        status, shown, err = process(*words, *rows, "--json", env=NLTK)
+        assert (status, err) == (0, "")
+        assert json.loads(shown)["finished"]
+        other = (*words[:-1], tmp_path / "whole")
+        assert run(*other, *rows).exit_code == 0
+    assert files(out) == files(tmp_path / "whole") and len(files(out)) == 9
+
+
+def test_a_second_one_in_the_same_folder_is_refused(words, tmp_path):
+    with ModelServer([slow]) as server:
+        rows = ("--system", "rag", "--model", f"openai:scripted@{server.url}", "--concurrency", 1)
+        child = start(*words, *rows, env=NLTK)
+        try:
+            wait(child, tmp_path / "out", 1)
+            result = run(*words, *rows)
+            assert result.exit_code == 2
+            assert "another evaluation is writing into" in result.stderr
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                child.kill()
+            child.communicate()
