@@ -166,6 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # connections that arrive at once
 
     def __init__(self, model: ModelServer) -> None:
         self.model = model
