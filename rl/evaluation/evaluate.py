@@ -15,11 +15,11 @@ from filelock import FileLock, Timeout
 
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.errors import InputError, MemoryR1Error, ModelUnavailableError
-from memory_r1.memory.stores.open import redacted
 from memory_r1.rl.evaluation.files import Place, read_run, write_run, written
 from memory_r1.rl.evaluation.plan import Plan, merged
 from memory_r1.rl.evaluation.records import RowInfo, RunInfo, slug
 from memory_r1.rl.evaluation.run import OnStep, Step, all_or_first, run_conversation
+from memory_r1.rl.judge.judge import public_name
 from memory_r1.rl.systems.registry import Row, make_system
 from memory_r1.rl.systems.types import System
 from memory_r1.rl.tasks.types import Conversation
@@ -85,7 +85,7 @@ def _row_info(row: Row, system: System | None, error: MemoryR1Error | None) -> R
     """What `run.json` says of a row: what it is made of, or why it can't run."""
     if system is None:
         return RowInfo({}, not_run=error.message if error is not None else "")
-    return RowInfo({"answerer": redacted(row.models["answerer"]), **system.describe()})
+    return RowInfo({"answerer": public_name(row.models["answerer"]), **system.describe()})
 
 
 async def run_here(plan: Plan, systems: Mapping[str, System], on_step: OnStep) -> Failures:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from memory_r1 import __version__
-from memory_r1.memory.stores.open import redacted
 from memory_r1.memory.types import Turn
 from memory_r1.rl.bench.recall import said
+from memory_r1.rl.judge.judge import public_name
 from memory_r1.rl.systems.types import Asked, Item, Learned, Reader
 from memory_r1.rl.tasks.types import Conversation, Question
 
@@ -31,7 +31,7 @@ class FullContextSystem:
 
     def describe(self) -> Mapping[str, str]:
         """The answerer."""
-        return {"version": f"memory-r1 {__version__}", "answerer": redacted(self._answerer)}
+        return {"version": f"memory-r1 {__version__}", "answerer": public_name(self._answerer)}
 
     async def open(self, conversation: Conversation, folder: Path) -> FullContextLearner:
         """The conversation itself; `folder` stays empty."""

@@ -15,9 +15,9 @@ from memory_r1.graphs.remember import Limits
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.errors import UnknownBankError
 from memory_r1.memory.store import Store
-from memory_r1.memory.stores.open import redacted
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Hit, Turn
+from memory_r1.rl.judge.judge import public_name
 from memory_r1.rl.systems.meters import MeteredEmbedder, Stopwatch, TimedAnswerer
 from memory_r1.rl.systems.types import Asked, Item, Learned
 from memory_r1.rl.tasks.types import Conversation, Question
@@ -98,7 +98,7 @@ class AgentLearner:
 
 def described(models: Mapping[str, str], embedder: Embedder) -> dict[str, str]:
     """What every row of this process is made of: our version, the model of each role, the embedder; no password."""
-    roles = {role: redacted(model) for role, model in models.items()}
+    roles = {role: public_name(model) for role, model in models.items()}
     return {"version": f"memory-r1 {__version__}", **roles, "embedder": embedder.name}
 
 
