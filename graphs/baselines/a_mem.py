@@ -32,7 +32,7 @@ from memory_r1.graphs.prompts import TURN_CHARS
 from memory_r1.graphs.remember import failed
 from memory_r1.graphs.roles import Failure, Meter, Role, Usage, fail, metered
 from memory_r1.graphs.state import FAILURES, TURN, USAGE, Json, gather, read_turn, tally
-from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step
+from memory_r1.graphs.steps import END, START, Fork, Graph, StateGraph, Step
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Turn
@@ -230,8 +230,8 @@ def _build_remember(steps: AMemSteps) -> Graph:
     for step in (steps.construct, steps.neighbours, steps.evolve, steps.store):
         graph.add_node(step.__name__, Step(step.__name__, step))
     graph.add_edge(START, "construct")
-    graph.add_conditional_edges("construct", _after_construct, ["neighbours", END])
-    graph.add_conditional_edges("neighbours", _after_neighbours, ["evolve", "store"])
+    graph.add_conditional_edges("construct", Fork(_after_construct), ["neighbours", END])
+    graph.add_conditional_edges("neighbours", Fork(_after_neighbours), ["evolve", "store"])
     graph.add_edge("evolve", "store")
     graph.add_edge("store", END)
     return graph.compile(name="a-mem-remember")
