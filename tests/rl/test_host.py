@@ -338,8 +338,12 @@ async def test_the_clients_work_is_not_the_librarys(monkeypatch: pytest.MonkeyPa
     fake: Any = type(sys)("fake_client")
     fake.Client, fake.AsyncClient = Plain, Waiting
     monkeypatch.setitem(sys.modules, "fake_client", fake)
-    monkeypatch.setattr(base, "CLIENTS", (("fake_client", "Client", "AsyncClient", "send"),) * 2)
+    monkeypatch.setitem(sys.modules, "fake_again", fake)
+    monkeypatch.setattr(
+        base, "CLIENTS", [(name, "Client", "AsyncClient", "send") for name in ("fake_client", "fake_again")]
+    )
     transport = base.Transport()
+    transport.watch()
     transport.watch()
     assert Plain().send() == "sent"
     assert 0.02 <= transport.seconds < 0.04

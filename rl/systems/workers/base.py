@@ -58,13 +58,15 @@ class Transport:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._watched: set[str] = set()
         self._lock = threading.Lock()
 
     def watch(self) -> None:
         """Measure every request that the clients imported so far will make; one inside another counts once."""
         for name, plain, waiting, method in CLIENTS:
             module = sys.modules.get(name)
-            if module is not None:
+            if module is not None and name not in self._watched:
+                self._watched.add(name)
                 self._watch_plain(getattr(module, plain), method)
                 self._watch_async(getattr(module, waiting), method)
 
@@ -141,10 +143,10 @@ class Complaints(logging.Handler):
 class Server:
     """Takes requests one by one and lets the worker answer them."""
 
-    def __init__(self, module: ModuleType, wire: Any, transport: Transport) -> None:
+    def __init__(self, module: ModuleType, wire: Any) -> None:
         self._worker = module.Worker()
         self._wire = wire
-        self._transport = transport
+        self._transport = Transport()
         self._loop = asyncio.new_event_loop()
         self._complaints = Complaints()
         logging.getLogger().addHandler(self._complaints)
@@ -161,6 +163,7 @@ class Server:
 
     def _answer(self, op: str, given: dict[str, Any]) -> dict[str, Any]:
         self._complaints.lines.clear()
+        self._transport.watch()  # some import their clients when they are opened
         cpu, http = time.process_time(), self._transport.seconds
         try:
             out = self._call(op, given)
@@ -205,11 +208,9 @@ def main(path: Path) -> None:
     start = time.perf_counter()
     module = load(path)
     imported = time.perf_counter() - start
-    transport = Transport()
-    transport.watch()
     ready = {"library": module.LIBRARY, "version": version(module.LIBRARY), "python": platform.python_version()}
     say(wire, {"ready": {**ready, "imported": imported}})
-    Server(module, wire, transport).serve(requests)
+    Server(module, wire).serve(requests)
     sys.stderr.flush()
     os._exit(0)  # libraries leave threads behind that would be waited for
 
