@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import random
+import string
+import tracemalloc
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -144,6 +147,44 @@ def test_a_malformed_file_is_refused_by_place(tmp_path: Path, rows: list[Any], m
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileFormatError, match=r"none\.json"):
         longmemeval_task(tmp_path / "none.json")
+
+
+def made_file(path: Path, questions: int) -> Path:
+    """A file like LongMemEval S: its histories draw their sessions from one pool; half a megabyte a question."""
+    draw = random.Random(0)
+    words = ["".join(draw.choices(string.ascii_lowercase, k=draw.randint(2, 9))) for _ in range(5000)]
+
+    def turn(number: int) -> dict[str, Any]:
+        role, length = (("user", 60), ("assistant", 270))[number % 2]
+        return said(" ".join(draw.choices(words, k=length)) + " é", role)
+
+    pool = [[turn(number) for number in range(10)] for _ in range(8 * questions)]
+    with path.open("w", encoding="utf-8") as out:
+        for number in range(questions):
+            talks = draw.sample(pool, 48)
+            mark = [{**talks[0][0], "has_answer": True}, *talks[0][1:]]
+            made = row(
+                question_id=f"q{number}",
+                haystack_session_ids=["answer", *(f"s{at}" for at in range(1, 48))],
+                haystack_dates=[f"2023/05/{draw.randint(1, 29):02d} (Mon) 10:21" for _ in talks],
+                haystack_sessions=[mark, *talks[1:]],
+                answer_session_ids=["answer"],
+            )
+            out.write((", " if number else "[") + json.dumps(made, ensure_ascii=False))
+        out.write("]")
+    return path
+
+
+def test_a_large_file_never_stands_in_memory_as_a_whole(tmp_path: Path) -> None:
+    path = made_file(tmp_path / "large.json", 30)
+    tracemalloc.start()
+    try:
+        task = longmemeval_task(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(len(one.turns) for one in task.conversations) == 30 * 480
+    assert peak < path.stat().st_size
 
 
 @pytest.mark.skipif(not SAMPLE.exists(), reason=f"put the sample at {SAMPLE}")
