@@ -59,7 +59,7 @@ ConcurrencyOption = Annotated[
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Throw away the results in DIR and start anew.")]
 RayOption = Annotated[
-    str, typer.Option("--ray", metavar="ADDRESS", help="Run on a Ray cluster that sees DIR; local starts one here.")
+    str, typer.Option("--ray", metavar="ADDRESS", help="Run on a Ray cluster that sees DIR; local:N starts one here.")
 ]
 
 

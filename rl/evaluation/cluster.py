@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,8 +26,8 @@ from memory_r1.rl.systems.registry import Row, make_system
 from memory_r1.rl.systems.types import System
 from memory_r1.rl.tasks.types import Conversation
 
-LOCAL = "local"
-"""Instead of an address: a cluster on this machine, gone at the end."""
+LOCAL = re.compile(r"local(?::([1-9]\d{0,3}))?")
+"""Instead of an address: a cluster on this machine, gone at the end, of so many workers (default: its processors)."""
 WAIT = 0.2
 """Seconds between two looks at what the tasks have done."""
 OBJECTS = 100 << 20
@@ -49,8 +50,8 @@ class Reports:
         return steps
 
 
-def on_cluster(address: str, cpus: int | None = None) -> Runner:
-    """A runner for `evaluate.evaluate` on the cluster at `address`, or `LOCAL` on `cpus` processors (default: all).
+def on_cluster(address: str) -> Runner:
+    """A runner for `evaluate.evaluate` on the cluster at `address`, or one of its own for "local" or "local:N".
 
     Raises MissingExtraError without Ray. The runner raises InputError when there is no such cluster, or when one of its
     machines doesn't see the evaluation's folder.
@@ -61,19 +62,23 @@ def on_cluster(address: str, cpus: int | None = None) -> Runner:
         raise MissingExtraError.of("cluster", "ray") from None
 
     async def run(plan: Plan, systems: Mapping[str, System], on_step: OnStep) -> Failures:
-        with _connected(ray, address, cpus):
+        with _connected(ray, address):
             return await _Cluster(ray, replace(plan, out=plan.out.resolve()), on_step).run(set(systems))
 
     return run
 
 
 @contextmanager
-def _connected(ray: Any, address: str, cpus: int | None) -> Iterator[None]:
+def _connected(ray: Any, address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    own: dict[str, Any] = {"num_cpus": cpus, "object_store_memory": OBJECTS, "include_dashboard": False}
-    common: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if local := LOCAL.fullmatch(address):
+        cpus = int(local[1]) if local[1] else None
+        options |= {"num_cpus": cpus, "object_store_memory": OBJECTS, "include_dashboard": False}
+    else:
+        options["address"] = address
     try:
-        ray.init(**common, **(own if address == LOCAL else {"address": address}))
+        ray.init(**options)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise InputError(
             f"--ray {address!r} is no cluster that can be had: {error}; give its address, or local"
