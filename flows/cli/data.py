@@ -180,7 +180,8 @@ def _show_task(task: Task) -> None:
     if why:
         show(f"gold answers not checked: {why}")
     if checked is not None:
-        show(f"gold answers: {checked.questions} score 1.0, an empty one 0.0, by every measure{', but:' if checked.exceptions else ''}")
+        but = ", but:" if checked.exceptions else ""
+        show(f"gold answers: {checked.questions} score 1.0, an empty one 0.0, by every measure{but}")
         for what, count in checked.exceptions.items():
             show(f"  {count} x {what}")
 
