@@ -84,11 +84,15 @@ class Worker:
         """A worker that is ready for its first request. Raises WorkerDiedError."""
         home = launch.folder / "home"
         home.mkdir(parents=True, exist_ok=True)
-        with (launch.folder / LOG).open("ab") as errors:
-            process = await asyncio.create_subprocess_exec(
-                launch.python, "-I", BASE, launch.worker, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                stderr=errors, cwd=launch.folder, env=environment(launch, home), start_new_session=True, limit=_LINE,
-            )  # fmt: skip
+        try:
+            with (launch.folder / LOG).open("ab") as errors:
+                process = await asyncio.create_subprocess_exec(
+                    launch.python, "-I", BASE, launch.worker, stdin=asyncio.subprocess.PIPE, cwd=launch.folder,
+                    stdout=asyncio.subprocess.PIPE, stderr=errors, env=environment(launch, home),
+                    start_new_session=True, limit=_LINE,
+                )  # fmt: skip
+        except OSError as error:
+            raise WorkerDiedError(f"{launch.name} can't be started: {error}", op="start", late=False) from error
         worker = cls(launch, process, timeouts)
         worker.ready = (await worker._answer(0, timeouts.start, "start"))["ready"]
         return worker

@@ -15,6 +15,7 @@ from memory_r1.graphs.roles import Failure
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import ModelUnavailableError
 from memory_r1.memory.types import Turn
+from memory_r1.rl.judge.judge import public_name
 from memory_r1.rl.systems.bridge import Account, Bridge, Counts, Endpoint
 from memory_r1.rl.systems.host import Launch, Timeouts, Worker, WorkerDiedError, WorkerFailedError
 from memory_r1.rl.systems.journal import Journal
@@ -75,7 +76,7 @@ class HostedSystem:
         """What makes its figures."""
         return {
             **self.hosting.about,
-            "model": f"openai:{self.bridge.model.name}@{self.bridge.model.url}",
+            "model": public_name(f"openai:{self.bridge.model.name}@{self.bridge.model.url}"),
             "embedder": self.bridge.embedder.name,
             "memories found": str(self.hosting.limit),
         }

@@ -51,8 +51,8 @@ PEERS: Mapping[str, Peer] = {
             "mem0",
             "Mem0's open-source library",
             "mem0ai",
-            "with local Qdrant; without its optional spaCy and fastembed parts, which download models; a turn's time "
-            "is told by its per-call prompt, as the library takes no time for a message",
+            "with local Qdrant and its own least score of a hit; without its optional spaCy and fastembed parts, which "
+            "download models; a turn's time is told by its per-call prompt, as the library takes none for a message",
         ),
         Peer(
             "langmem",

@@ -263,6 +263,8 @@ async def test_a_worker_that_cannot_start_says_why(model: ModelServer, tmp_path:
     launch = Launch(Path(sys.executable), tmp_path / "none.py", tmp_path, "none")
     with pytest.raises(WorkerDiedError, match=r"(?s)ended \(exit status 1\) at 'start'.*none\.py"):
         await Worker.start(launch)
+    with pytest.raises(WorkerDiedError, match="can't be started"):
+        await Worker.start(replace(launch, python=tmp_path / "python"))
     system = fake_system(model.url, open="fail")
     with pytest.raises(WorkerFailedError, match="no such memory"):
         await system.open(TALK, tmp_path)

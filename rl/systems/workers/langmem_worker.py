@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class WatchedStore(InMemoryStore):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.changes: dict[str, dict[str, Any] | None] = {}
+        self.changes: dict[str, Mapping[str, Any] | None] = {}
 
     async def abatch(self, ops: Iterable[Any]) -> list[Any]:
         """Do as the store does."""
@@ -102,7 +102,7 @@ class Worker:
         self._store.changes.clear()
         return told
 
-    def _write(self, turn: dict[str, Any], key: str, value: dict[str, Any] | None) -> str:
+    def _write(self, turn: dict[str, Any], key: str, value: Mapping[str, Any] | None) -> str:
         """Write one change; says of which kind it is."""
         if value is None:
             self._db.execute("DELETE FROM memory WHERE key = ?", (key,))
