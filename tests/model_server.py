@@ -97,6 +97,7 @@ class ModelServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two packets
     server: _Server
 
     def log_message(self, *args: Any) -> None:
