@@ -141,6 +141,7 @@ def probe(  # noqa: PLR0913, PLR0917 - the options are what they are
         show_json({"probes": len(probes), "seed": seed, "judges": errors, "agreement": pairs, "usage": usage})
         return
     _show_errors(path, probes, errors)
+    show("")
     _show_pairs(pairs)
     _show_end(usage, sum(kind.unusable for one in errors for kind in one.kinds))
 
@@ -252,9 +253,11 @@ def _between(low: float | None, high: float | None) -> str:
 
 
 def _show_pairs(pairs: Sequence[Agreement]) -> None:
-    for pair in pairs:
+    for at, pair in enumerate(pairs):
         kappa = "undefined" if pair.kappa is None else f"{pair.kappa:.3f}"
-        show(f"\n{pair.first}\n{pair.second}")
+        if at:
+            show("")
+        show(f"{pair.first}\n{pair.second}")
         show(f"Cohen's kappa {kappa}, the same verdict on {_percent(pair.agreed)} % of {pair.answers} answers.")
         if pair.why:
             show(f"Undefined: {pair.why}.")

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from command import read, run, start
+from command import process, read, run, start
 from judge_model import overlap, row, says, shown
 from model_server import Hang, ModelServer, Status
 
@@ -183,3 +183,18 @@ def test_a_split_without_conversations_is_refused(locomo: Path, tmp_path: Path):
     words = ("judge", "probe", "--data", locomo, "--judge", "openai:m@http://127.0.0.1:9/v1", "--out", tmp_path / "o")
     assert "no split 'train'" in failed(2, *words, "--split", "train")
     assert not (tmp_path / "o").exists()
+
+
+def test_a_full_disk_is_reported_and_what_was_written_is_used(results: Path):
+    with ModelServer([overlap]) as server:
+        words = ("judge", "run", results, "--judge", at(server), "--concurrency", 1)
+        status, out, err = process(*words, shell="ulimit -f 6")
+        stopped, error = err.splitlines()
+        assert (status, out) == (4, "") and "of 30 verdicts are kept" in stopped and "can't write" in error
+        (path,) = (results / "judges").glob("*.jsonl")
+        kept = len({verdict.key for verdict in read_verdicts(path)})
+        assert 0 < kept < 19
+        asked = len(server.requests)
+        assert len(read(*words)["judged"]) == 2
+        assert len(server.requests) == asked + 19 - kept
+        assert len(read_verdicts(path)) == 30

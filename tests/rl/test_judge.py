@@ -295,6 +295,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_only_what_was_under_way_is_asked_again(tmp_path: Path):
     path = tmp_path / "v.jsonl"
     with ModelServer([overlap]) as server:
