@@ -9,7 +9,6 @@ result against what was retrieved, and cites.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
@@ -28,7 +27,7 @@ from memory_r1.graphs.state import (
     Context,
     bank_of,
 )  # fmt: skip
-from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step, emit
+from memory_r1.graphs.steps import END, START, Graph, Plan, emit
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError, MalformedOutputError
 from memory_r1.memory.store import Store
@@ -54,7 +53,7 @@ class Answering:
             bank_of(config), question, self.embedder, total=limits.hits, per_speaker=limits.per_speaker
         )
         found = HITS.dump_python(hits, mode="json")
-        emit("hits", hits=found)
+        emit(config, "hits", hits=found)
         return AnswerUpdate(hits=found, draft=None, answer={}, failures=[])
 
     async def distil(self, state: AnswerState, config: RunnableConfig) -> AnswerUpdate:
@@ -68,7 +67,7 @@ class Answering:
             except MalformedOutputError as error:
                 draft = None
                 meter.failures.append(failed("answerer", error))
-        emit("selection", selected=list(draft.selected) if draft else [])
+        emit(config, "selection", selected=list(draft.selected) if draft else [])
         return _report(draft, meter)
 
     async def answer(self, state: AnswerState, config: RunnableConfig) -> AnswerUpdate:
@@ -77,20 +76,22 @@ class Answering:
         turns = {hit["memory"]["id"]: hit["memory"]["turns"] for hit in state.get("hits", [])}
         cited = dict.fromkeys(turn for id in draft["selected"] for turn in turns[id])
         answer = {**draft, "selected": list(draft["selected"]), "turns": list(cited)}
-        emit("answer", answer=answer)
+        emit(config, "answer", answer=answer)
         return AnswerUpdate(answer=answer)
 
 
-def build_answer(steps: Answering) -> Graph:
+def plan_answer(steps: Answering) -> Plan:
+    """The steps of `answer` in their order."""
+    return Plan(
+        "answer",
+        {"retrieve": steps.retrieve, "distil": steps.distil, "answer": steps.answer},
+        {START: "retrieve", "retrieve": "distil", "distil": "answer", "answer": END},
+    )
+
+
+def build_answer(plan: Plan) -> Graph:
     """Compile `answer`. In: `question`, `asked`. Out: `answer`, `hits`, `failures`, `usage`."""
-    graph: Any = StateGraph(AnswerState, Context, input_schema=AnswerInput, output_schema=AnswerOutput)
-    for step in (steps.retrieve, steps.distil, steps.answer):
-        graph.add_node(step.__name__, Step(step.__name__, step))
-    graph.add_edge(START, "retrieve")
-    graph.add_edge("retrieve", "distil")
-    graph.add_edge("distil", "answer")
-    graph.add_edge("answer", END)
-    return graph.compile(name="answer")
+    return plan.compile(AnswerState, AnswerInput, AnswerOutput, Context)
 
 
 def _report(draft: Answer | None, meter: Meter) -> AnswerUpdate:

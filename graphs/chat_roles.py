@@ -19,9 +19,10 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from pydantic import BaseModel
 
 from memory_r1.graphs import parse, prompts
-from memory_r1.graphs.direct import Direct, overheard
+from memory_r1.graphs.direct import Direct
 from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
 from memory_r1.graphs.roles import Failure, Usage, fail, spend
+from memory_r1.graphs.watched import watched
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 
@@ -78,7 +79,7 @@ class ChatCall:
     async def _once(self, prompt: prompts.Prompt) -> str:
         spend(Usage(calls=1, prompt_chars=prompt.chars))
         async with asyncio.timeout(self.patience.timeout):
-            if self._direct is not None and not overheard():
+            if self._direct is not None and not watched():
                 text, usage = await self._direct.ask(prompt.messages)
                 spend(usage)
                 return text

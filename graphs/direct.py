@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
-from langchain_core.runnables.config import ensure_config, get_async_callback_manager_for_config
 
 from memory_r1.graphs.prompts import Message
 from memory_r1.graphs.roles import Usage
@@ -53,11 +51,6 @@ class Direct:
         """The reply's text, and its tokens. Raises what the client raises, NoCompletionError, MalformedOutputError."""
         body = {**self.body, "messages": messages}
         return read(await self.client.post("/chat/completions", cast_to=object, body=body))
-
-
-def overheard() -> bool:
-    """Whether anything of LangChain's wants to see the calls of models made now: tracing, callbacks, its cache."""
-    return get_llm_cache() is not None or bool(get_async_callback_manager_for_config(ensure_config()).handlers)
 
 
 def read(body: Any) -> tuple[str, Usage]:

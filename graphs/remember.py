@@ -17,7 +17,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import numpy as np
 from langchain_core.runnables import RunnableConfig
@@ -40,7 +39,7 @@ from memory_r1.graphs.state import (
     bank_of,
     read_turn,
 )
-from memory_r1.graphs.steps import END, START, Fork, Graph, StateGraph, Step, emit
+from memory_r1.graphs.steps import END, START, Fork, Graph, Plan, emit
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import contradicts, texts
 from memory_r1.memory.embedders.base import Embedder
@@ -98,7 +97,7 @@ class Remember:
         update["facts"] = FACTS.dump_python(facts, mode="json")
         update["operations"] = update["lost"] = OPERATIONS.dump_python(lost, mode="json")
         for fact in update["facts"]:
-            emit("fact", fact=fact)
+            emit(config, "fact", fact=fact)
         update["failures"], update["usage"] = _charge({}, meter)
         return update
 
@@ -111,7 +110,7 @@ class Remember:
             bank_of(config), queries, total=self.limits.candidates, per_speaker=None
         )
         for fact, hits in zip(facts, found, strict=True):
-            emit("candidates", fact=fact.text, memories=[_brief(hit) for hit in hits])
+            emit(config, "candidates", fact=fact.text, memories=[_brief(hit) for hit in hits])
         return RememberUpdate(candidates=CANDIDATES.dump_python(found, mode="json"), revision=bank.revision)
 
     async def manage(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
@@ -127,7 +126,7 @@ class Remember:
             decided = await self._decide([facts[n] for n in rest], [candidates[n] for n in rest], meter)
         operations = OPERATIONS.dump_python([*repeats.values(), *decided], mode="json")
         for operation in operations:
-            emit("operation", operation=operation)
+            emit(config, "operation", operation=operation)
         failures, usage = _charge(state, meter)
         operations = [*state.get("lost", []), *operations]
         return RememberUpdate(operations=operations, decided=shown, failures=failures, usage=usage)
@@ -149,7 +148,7 @@ class Remember:
         done = receipt.revision
         report: Json = {"revision": done.number, "created": list(done.created), "ended": list(done.ended)}
         report["repeated"] = receipt.repeated
-        emit("receipt", turn=turn.id, **report)
+        emit(config, "receipt", turn=turn.id, **report)
         return RememberUpdate(attempts=attempts, receipt=report)
 
     async def _earlier(self, bank: str, turn: Turn) -> list[Turn]:
@@ -191,17 +190,24 @@ class Remember:
         return await self.embedder.embed([index_text(op.text, op.speaker, op.when, turn.time) for op in made])
 
 
-def build_remember(steps: Remember) -> Graph:
+def plan_remember(steps: Remember) -> Plan:
+    """The steps of `remember` in their order."""
+    return Plan(
+        "remember",
+        {"extract": steps.extract, "retrieve": steps.retrieve, "manage": steps.manage, "apply": steps.apply},
+        {
+            START: "extract",
+            "extract": Fork(_after_extract, "retrieve", "apply", END),
+            "retrieve": "manage",
+            "manage": "apply",
+            "apply": Fork(_after_apply, "retrieve", END),
+        },
+    )
+
+
+def build_remember(plan: Plan) -> Graph:
     """Compile `remember`. In: `turn`. Out: `operations`, `receipt`, `failures`, `usage`."""
-    graph: Any = StateGraph(RememberState, Context, input_schema=RememberInput, output_schema=RememberOutput)
-    for step in (steps.extract, steps.retrieve, steps.manage, steps.apply):
-        graph.add_node(step.__name__, Step(step.__name__, step))
-    graph.add_edge(START, "extract")
-    graph.add_conditional_edges("extract", Fork(_after_extract), ["retrieve", "apply", END])
-    graph.add_edge("retrieve", "manage")
-    graph.add_edge("manage", "apply")
-    graph.add_conditional_edges("apply", Fork(_after_apply), ["retrieve", END])
-    return graph.compile(name="remember")
+    return plan.compile(RememberState, RememberInput, RememberOutput, Context)
 
 
 def write_key(turn: Turn, attempt: int = 0) -> str:

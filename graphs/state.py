@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from memory_r1.graphs.roles import Failure, Usage
+from memory_r1.graphs.steps import Plain
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 
@@ -158,7 +159,7 @@ def read_turn(value: Any) -> Turn:
 
 def setting(config: RunnableConfig, name: str) -> str:
     """What the run says about `name` ("bank", "speaker", "session"): its context, else its `configurable`; else ""."""
-    context: Any = get_runtime().context
+    context: Any = None if isinstance(config, Plain) else get_runtime().context
     found: Any = cast(Json, context).get(name) if isinstance(context, dict) else getattr(context, name, None)
     found = found or config.get("configurable", {}).get(name) or ""
     if not isinstance(found, str):

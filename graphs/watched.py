@@ -1,0 +1,20 @@
+"""Whether anything of LangChain's wants to see what runs: then it runs as LangChain and LangGraph would have it."""
+
+from __future__ import annotations
+
+from langchain_core.globals import get_llm_cache
+from langchain_core.runnables.config import (
+    ensure_config,
+    get_async_callback_manager_for_config,
+    var_child_runnable_config,
+)
+
+
+def watched() -> bool:
+    """Whether tracing, callbacks or a cache are to see the calls of models made now."""
+    return get_llm_cache() is not None or bool(get_async_callback_manager_for_config(ensure_config()).handlers)
+
+
+def alone() -> bool:
+    """Whether no other graph or chain is running this, and nothing watches."""
+    return var_child_runnable_config.get() is None and not watched()
