@@ -14,6 +14,7 @@ CHUNK = 1 << 20
 """Characters read at once."""
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_BEHIND = tuple(" \t\r\n,]")
 _NEAR = 32
 
 
@@ -92,7 +93,7 @@ class _Scanner:
                     raise
                 continue
             taken = end - self.at
-            if end < len(self.text) or not self._more():  # a number at the window's end may go on
+            if self.text[end : end + 1] in _BEHIND or not self._more():  # else "1" may yet become "1.5"
                 self.at += taken
                 return value
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memory_r1.memory.errors import FileFormatError, InputError
@@ -151,6 +151,7 @@ JSON = st.recursive(
 )
 
 
+@example(rows=[1.5, -2e30, True], chunk=1, indent=None, raw=False)
 @given(rows=st.lists(JSON, max_size=6), chunk=st.integers(1, 40), indent=st.sampled_from([None, 2]), raw=st.booleans())
 def test_a_list_read_in_pieces_is_the_list(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Any], chunk: int, indent: int | None, raw: bool
