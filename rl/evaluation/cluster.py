@@ -13,8 +13,9 @@ import os
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from memory_r1.memory.errors import InputError, MemoryR1Error, MissingExtraError, ModelUnavailableError
@@ -28,6 +29,9 @@ from memory_r1.rl.tasks.types import Conversation
 
 LOCAL = re.compile(r"local(?::([1-9]\d{0,3}))?")
 """Instead of an address: a cluster on this machine, gone at the end, of so many workers (default: its processors)."""
+_ADDRESS = re.compile(r"(?:ray://)?\[?([^\[\]]+)\]?:(\d+)")
+PATIENCE = 5.0
+"""Seconds in which a cluster must take a connection."""
 WAIT = 0.2
 """Seconds between two looks at what the tasks have done."""
 OBJECTS = 100 << 20
@@ -72,21 +76,34 @@ def on_cluster(address: str) -> Runner:
 def _connected(ray: Any, address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if local := LOCAL.fullmatch(address):
-        cpus = int(local[1]) if local[1] else None
-        options |= {"num_cpus": cpus, "object_store_memory": OBJECTS, "include_dashboard": False}
-    else:
-        options["address"] = address
-    try:
-        ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise InputError(
-            f"--ray {address!r} is no cluster that can be had: {error}; give its address, or local"
-        ) from None
-    try:
+    with ExitStack() as closing:
+        if local := LOCAL.fullmatch(address):
+            folder = closing.enter_context(TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+            options |= {"num_cpus": int(local[1]) if local[1] else None, "object_store_memory": OBJECTS}
+            options |= {"include_dashboard": False, "_temp_dir": folder}
+        else:
+            _check_answers(address)
+            options["address"] = address
+        try:
+            closing.callback(ray.shutdown)
+            ray.init(**options)
+        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
+            raise _no_cluster(address, error) from None
         yield
-    finally:
-        ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Raise InputError unless something takes connections at `address`: Ray itself would try for minutes."""
+    parts = _ADDRESS.fullmatch(address)
+    if parts:
+        try:
+            socket.create_connection((parts[1], int(parts[2])), timeout=PATIENCE).close()
+        except (OSError, OverflowError) as error:
+            raise _no_cluster(address, error) from None
+
+
+def _no_cluster(address: str, error: Exception) -> InputError:
+    return InputError(f"--ray {address!r}: no cluster can be had there ({error}): give its address, or local")
 
 
 class _Cluster:
@@ -101,8 +118,8 @@ class _Cluster:
     async def run(self, names: set[str]) -> Failures:
         reports = self.ray.remote(num_cpus=0)(Reports).remote()
         rows = [row for row in self.plan.rows if row.name in names]
+        waiting = self._submitted(rows, reports)
         try:
-            waiting = self._submitted(rows, reports)
             while waiting:
                 done, _ = await asyncio.to_thread(self.ray.wait, list(waiting), timeout=WAIT)
                 self._tell(reports)

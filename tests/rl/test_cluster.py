@@ -71,3 +71,9 @@ def test_an_error_comes_back_typed_and_the_run_goes_on_without_the_cluster(words
         assert run(*words, *model, "--out", tmp_path / "ray").exit_code == 0
         assert run(*words, *model, "--out", tmp_path / "here").exit_code == 0
     assert files(tmp_path / "ray") == files(tmp_path / "here")
+
+
+def test_an_address_without_a_cluster_is_told_at_once(words, tmp_path):
+    result = run(*words, "--ray", "127.0.0.1:1", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "error: --ray '127.0.0.1:1': no cluster can be had there" in result.stderr
