@@ -150,20 +150,15 @@ async def test_an_endpoint_that_fails_stops_the_turn_and_keeps_the_rest(name: st
             assert await opened.size() == 2
 
 
-async def test_an_endpoint_that_fails_for_a_moment_is_asked_again(name: str, tmp_path: Path) -> None:
-    script: list[Any] = [Status(503, after="0"), said]
+async def test_a_moments_fault_is_healed_and_a_malformed_reply_seen(name: str, tmp_path: Path) -> None:
+    script: list[Any] = [Status(503, after="0"), said, "{'memory': [oops"]
     with ModelServer(script) as model:
         async with learner(name, model, tmp_path) as opened:
             learned = await opened.learn(TURNS[0])
             assert (learned.operations, learned.failures, learned.usage.calls) == ({"add": 1}, (), 2)
-
-
-async def test_a_malformed_reply_is_seen(name: str, tmp_path: Path) -> None:
-    with ModelServer(["{'memory': [oops"]) as model:
-        async with learner(name, model, tmp_path) as opened:
-            learned = await opened.learn(TURNS[0])
-            assert sum(learned.operations.values()) == 0
-            assert learned.failures or name == "langmem"  # a text without a tool call means that nothing is to be kept
+            broken = await opened.learn(TURNS[1])
+            assert sum(broken.operations.values()) == 0
+            assert broken.failures or name == "langmem"  # for which a text without a tool call keeps nothing
 
 
 def test_a_row_says_which_library_it_is(name: str) -> None:
