@@ -79,7 +79,7 @@ def _against(
 
 def _cost_scale(axes: Axes, values: Sequence[float]) -> None:
     """From 0 on; by powers of ten where the costs differ by more than that."""
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 or not value else f"{value:g}")
+    axes.xaxis.set_major_formatter(_plain)
     positive = [value for value in values if value > 0]
     if not positive or max(positive) < 10 * min(positive):
         axes.set_xlim(0, max(values, default=0) * 1.15 or 1)
@@ -87,8 +87,12 @@ def _cost_scale(axes: Axes, values: Sequence[float]) -> None:
         return
     low = 10 ** _power(min(positive))
     axes.set_xscale("symlog", linthresh=low, linscale=0.6)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 1 or not value else f"{value:g}")
+    axes.xaxis.set_major_formatter(_plain)
     axes.set_xlim(0 if min(values) == 0 else low * 0.8, max(positive) * 3)
+
+
+def _plain(value: float, _: object = None) -> str:
+    return f"{value:,.10g}"
 
 
 def _power(value: float) -> int:
@@ -178,6 +182,7 @@ def _operations(key: str, name: str, one: Spent, top: float) -> Chart:
         axes.set_ylabel("operations so far")
         axes.set_xlim(0, 100)
         axes.set_ylim(0, top * 1.05)
+        axes.yaxis.set_major_formatter(_plain)
         for at, (kind, curve) in enumerate(one.growth.items()):
             place = KINDS.index(kind) if kind in KINDS else len(KINDS) + at
             style = ("-", "--", ":", "-.")[place % 4]
@@ -203,7 +208,7 @@ def _latency(key: str, title: str, found: Sequence[tuple[int, str, Phase]]) -> C
     if not found:
         return Chart(f"latency-{key}", heading, about, missing="Nothing to plot: no row tells the time of this phase.")
     shown = [clipped(name) for _, name, _ in found]
-    with drawing(64 + 22 * len(found), left=margin(shown)) as (figure, axes):
+    with drawing(64 + 22 * len(found), left=margin(shown), right=26) as (figure, axes):
         axes.grid(visible=False, axis="y")
         axes.grid(visible=True, axis="x")
         axes.set_xscale("log")
@@ -229,7 +234,7 @@ def _seconds_ticks(axes: Axes, values: Sequence[float]) -> None:
     step = 1 if high - low < 5 else 2
     axes.set_xticks([10**power for power in range(low, high + 1, step)])
     axes.minorticks_off()
-    axes.xaxis.set_major_formatter(lambda value, _: seconds(value).replace(".00", ""))
+    axes.xaxis.set_major_formatter(lambda value, _: seconds(value).replace(".00", "").replace(".0", ""))
 
 
 def seconds(value: float) -> str:

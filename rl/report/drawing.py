@@ -55,7 +55,7 @@ def marker(at: int) -> str:
 
 
 @contextmanager
-def drawing(height: float, left: float = 46, bottom: float = 40) -> Iterator[tuple[Figure, Axes]]:
+def drawing(height: float, left: float = 46, bottom: float = 40, right: float = 14) -> Iterator[tuple[Figure, Axes]]:
     """An empty figure of `WIDTH` by `height` points with one pair of axes. Raises MissingExtraError."""
     try:
         import matplotlib as mpl
@@ -64,7 +64,7 @@ def drawing(height: float, left: float = 46, bottom: float = 40) -> Iterator[tup
         raise MissingExtraError.of("rl", "matplotlib") from error
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(WIDTH / 72, height / 72))
-        box = (left / WIDTH, bottom / height, 1 - (left + 14) / WIDTH, 1 - (bottom + 12) / height)
+        box = (left / WIDTH, bottom / height, 1 - (left + right) / WIDTH, 1 - (bottom + 12) / height)
         axes = figure.add_axes(box)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(visible=True, axis="y")

@@ -93,27 +93,35 @@ def _row(found: Figures, cells: Cells, measures: Sequence[Measure]) -> Iterable[
 
 
 COSTS = (
-    "row", "calls", "prompt tokens", "reply tokens", "learn p50 / p95", "search p50 / p95", "answer p50 / p95",
-    "memories", "add / update / delete / noop", "failures",
+    "row", "calls", "prompt tokens", "reply tokens", "learn p50 / p95", "search p50 / p95", "answer p50 / p95", "wall",
+    "CPU a turn", "memories", "add / update / delete / noop", "failures",
 )  # fmt: skip
 
 
-def costs_row(name: str, one: Spent) -> list[str]:
-    """What a row cost, a cell for each of `COSTS`."""
-    costs, usage = one.costs, one.costs.usage
-    failures = sum(costs.learn.failures.values()) + sum(costs.ask.failures.values())
-    phases = [costs.learn.seconds.get("learn"), costs.ask.seconds.get("search"), costs.ask.seconds.get("answer")]
+def costs_row(name: str, one: Spent, wall: float) -> list[str]:
+    """What a row cost, a cell for each of `COSTS`. `wall`: seconds that it took in all, 0 where not told."""
+    costs, usage, learn = one.costs, one.costs.usage, one.costs.learn
+    failures = sum(learn.failures.values()) + sum(costs.ask.failures.values())
+    phases = [learn.seconds.get("learn"), costs.ask.seconds.get("search"), costs.ask.seconds.get("answer")]
     return [
         name, f"{usage.calls:,}", f"{usage.prompt_tokens:,}", f"{usage.reply_tokens:,}",
         *(f"{seconds(phase.p50)} / {seconds(phase.p95)}" if phase else DASH for phase in phases),
+        seconds(wall) if wall else DASH,
+        seconds(learn.cpu / learn.rows) if learn.cpu is not None else DASH,
         DASH if costs.size is None else f"{costs.size:,}",
         " / ".join(f"{costs.operations.get(kind, 0):,}" for kind in ("add", "update", "delete", "noop")),
         f"{failures:,}",
     ]  # fmt: skip
 
 
+def costs_rows(found: Figures) -> list[list[str]]:
+    """What each complete row cost."""
+    walls = {entry.name: entry.info.wall for entry in found.evaluation.entries}
+    return [costs_row(name, one, walls[name]) for name, one in found.costs.items()]
+
+
 def _costs(found: Figures) -> str:
-    rows = [[escaped(cell) for cell in costs_row(name, one)] for name, one in found.costs.items()]
+    rows = [[escaped(cell) for cell in row] for row in costs_rows(found)]
     return table([list(COSTS), *rows])
 
 

@@ -21,10 +21,15 @@ from memory_r1.rl.report import charts
 from memory_r1.rl.report.collect import Collected, Mark, Measure
 from memory_r1.rl.report.drawing import SERIES, Chart
 from memory_r1.rl.report.figures import Figures
-from memory_r1.rl.report.markdown import COSTS, bounds, costs_row, percent
+from memory_r1.rl.report.markdown import COSTS, bounds, costs_rows, percent
 from memory_r1.rl.report.published import SOURCE, URL, Published
 from memory_r1.rl.report.tables import OVERALL, Group
 from memory_r1.rl.report.traces import SHOWN, pack
+
+TITLES = {
+    "locomo": "LoCoMo", "longmemeval-oracle": "LongMemEval (oracle)", "longmemeval-s": "LongMemEval (S)", "msc": "MSC",
+}  # fmt: skip
+"""How the page calls the tasks."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -41,13 +46,15 @@ class Column:
 def page(found: Figures) -> str:
     """The whole page. Raises MissingExtraError without Jinja or matplotlib."""
     script = _file("page.js")
+    info = found.evaluation.info
     values = {
-        "found": found, "info": found.evaluation.info, "version": __version__, "style": _file("style.css"),
+        "title": TITLES.get(info.task, info.task), "found": found, "info": info, "version": __version__,
+        "style": _file("style.css"),
         "script": script, "script_hash": b64encode(sha256(script.encode()).digest()).decode(),
         "columns": _columns(found), "best": _best(found), "percent": percent, "bounds": bounds, "OVERALL": OVERALL,
         "published": _published(found), "source": SOURCE, "url": URL, "series": _series(found),
         "sections": _charts(found), "kinds": list(enumerate(KINDS)), "cost_columns": COSTS,
-        "costs": [costs_row(name, one) for name, one in found.costs.items()], "seconds": charts.seconds,
+        "costs": costs_rows(found), "seconds": charts.seconds,
         "index": pack(_index(found.collected)), "blocks": _blocks(found), "points": _points,
         "verdicts": bool(found.judged),
     }  # fmt: skip

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
-  const PAGE = 100;
+  const PAGE = 40;
 
   /* Texts are only ever set as text: what was stored is data. */
   const make = (tag, options = {}, ...children) => {
