@@ -106,7 +106,13 @@ class FindOutput(TypedDict, total=False):
     notes: list[Json]
 
 
-class FindState(FindInput, FindOutput):
+class FindUpdate(FindOutput, total=False):
+    """What the steps hand on. `ranked`: the numbers of the notes nearest to the question, the best first."""
+
+    ranked: list[int]
+
+
+class FindState(FindInput, FindUpdate):
     """The whole state of `retrieve`."""
 
 
@@ -179,19 +185,19 @@ class AMemSteps:
         await asyncio.to_thread(self.notes.write, note, state.get("links", []), vectors, changed)
         return FileUpdate(note=note.id, evolved=[one.id for one in changed])
 
-    async def nearest(self, state: FindState, config: RunnableConfig) -> FindOutput:
+    async def nearest(self, state: FindState, config: RunnableConfig) -> FindUpdate:
         """Rank the notes by their cosine with the question."""
         vector = (await self.embedder.embed([state["question"]], query=True))[0]
         found = self.notes.nearest(vector, state.get("total", self.limits.total))
-        return FindOutput(notes=NOTES.dump_python(found, mode="json"))
+        return FindUpdate(ranked=[note.id for note in found])
 
-    async def follow(self, state: FindState, config: RunnableConfig) -> FindOutput:
+    async def follow(self, state: FindState, config: RunnableConfig) -> FindUpdate:
         """Put what is linked with the nearest notes right behind these."""
-        ranked = NOTES.validate_python(state.get("notes"))
+        ranked = state.get("ranked", [])
         first = ranked[: self.limits.nearest]
-        linked = [other for note in first for other in self.notes.linked(note.id)]
-        found = list({note.id: note for note in (*first, *linked, *ranked)}.values())
-        return FindOutput(notes=NOTES.dump_python(found[: state.get("total", self.limits.total)], mode="json"))
+        linked = [other for id in first for other in self.notes.linked(id)]
+        found = list(dict.fromkeys((*first, *linked, *ranked)))[: state.get("total", self.limits.total)]
+        return FindUpdate(notes=NOTES.dump_python([self.notes.get(id) for id in found], mode="json"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,9 +106,9 @@ class Notes:
         cosines = self._vectors[: len(self)] @ vector
         return [self._notes[at] for at in np.argsort(-cosines, kind="stable")[:count]]
 
-    def linked(self, id: int) -> list[Note]:
+    def linked(self, id: int) -> list[int]:
         """The notes that note `id` is linked with, either way, in their order."""
-        return [self.get(other) for other in sorted(self._links.get(id, ()))]
+        return sorted(self._links.get(id, ()))
 
     def write(self, note: Note, links: Sequence[int], vectors: Mapping[int, Vector], evolved: Sequence[Note]) -> None:
         """Store the new `note` linked with the notes `links`, and the `evolved` ones in place of what they were.

@@ -66,7 +66,7 @@ async def test_a_note_is_constructed_linked_and_changes_its_neighbours(opened):
     dog, shoes = notes.get(1), notes.get(3)
     assert dog.content == "Ann: I have a dog called Rex." and dog.keywords == ("have", "called")
     assert dog.context.endswith("Later: Rex ate my shoes!") and dog.tags == ("talk", "Rex")
-    assert notes.linked(1) == [shoes] and notes.linked(3) == [dog] and notes.linked(2) == []
+    assert notes.linked(1) == [shoes.id] and notes.linked(3) == [dog.id] and notes.linked(2) == []
 
 
 async def test_an_evolved_note_is_found_by_what_it_learned(opened):

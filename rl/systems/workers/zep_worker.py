@@ -129,7 +129,13 @@ def connect(given: dict[str, Any]) -> Any:
 
 
 async def indexes(graphiti: Any) -> None:
-    """Make the library's indexes and wait for them. Others may be making the same ones, so it is tried again."""
+    """Make the library's indexes and wait for them. Others may be making the same ones, so it is tried again.
+
+    The driver has begun to make them, unwatched; both at once would be in each other's way.
+    """
+    begun: Any = getattr(graphiti.driver, "_init_task", None)
+    if begun is not None:
+        await asyncio.wait({begun})
     for last in [False] * (_TRIES - 1) + [True]:
         try:
             await graphiti.build_indices_and_constraints()
