@@ -17,16 +17,16 @@ import os
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from memory_r1.graphs.models import RULES
 from memory_r1.graphs.parse import clip
-from memory_r1.graphs.roles import Usage
 from memory_r1.memory.embedders.base import Embedder, Vectors
 from memory_r1.memory.errors import MissingExtraError, ModelError, SettingsError
+from memory_r1.rl.systems.accounts import Account, characters, obeys
 from memory_r1.rl.systems.loopback import LoopbackServer, Reply, Request
 
 if TYPE_CHECKING:
@@ -60,64 +60,6 @@ def endpoint(model: str, api_key: str = "", timeout: float = 120.0) -> Endpoint:
         raise SettingsError(f"model {model!r} can't be lent to other libraries: give openai:NAME@http://host:port/v1")
     key = api_key if at else api_key or os.environ.get("OPENAI_API_KEY", "")
     return Endpoint(name, (url if at else OPENAI).rstrip("/"), key, timeout)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What was used. `prompt_chars`: characters of the messages; `schema_chars`: of tools and reply formats.
-
-    `faults`: calls that the model or the embedder failed, all counted in `calls` or `texts` too; `retries`: those
-    that a client made again after one. Times in seconds.
-    """
-
-    calls: int = 0
-    prompt_chars: int = 0
-    schema_chars: int = 0
-    prompt_tokens: int = 0
-    reply_tokens: int = 0
-    model_seconds: float = 0.0
-    texts: int = 0
-    embed_seconds: float = 0.0
-    faults: int = 0
-    retries: int = 0
-
-    def __sub__(self, before: Counts) -> Counts:
-        """What came since `before`."""
-        return Counts(*(getattr(self, each.name) - getattr(before, each.name) for each in fields(self)))
-
-    def copy(self) -> Counts:
-        """The counts as they are now."""
-        return self - Counts()
-
-    @property
-    def lost(self) -> int:
-        """Calls that failed and weren't made again by the client that made them."""
-        return max(self.faults - self.retries, 0)
-
-    @property
-    def usage(self) -> Usage:
-        """The same as a row of costs has it."""
-        return Usage(self.calls, self.prompt_chars, self.prompt_tokens, self.reply_tokens)
-
-
-@dataclass(eq=False, slots=True)
-class Account:
-    """What one worker uses. `querying`: texts that it embeds now are questions.
-
-    `fault`: how a call of it failed last; `failing`: whether its last call failed.
-    """
-
-    base_url: str
-    counts: Counts = field(default_factory=Counts)
-    querying: bool = False
-    fault: str = ""
-    failing: bool = False
-    under_way: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
-
-    def stop(self) -> None:
-        """Give up what is under way: its worker is gone."""
-        for task in self.under_way:
-            task.cancel()
 
 
 class Bridge:
@@ -188,9 +130,11 @@ class Bridge:
             reply = await self._forward(body)
         finally:
             counts.model_seconds += time.perf_counter() - start
-        used, problem = _read(reply)
-        counts.prompt_tokens += used[0]
-        counts.reply_tokens += used[1]
+        said, problem = _read(reply)
+        usage = said.get("usage") or {}
+        counts.prompt_tokens += usage.get("prompt_tokens") or 0
+        counts.reply_tokens += usage.get("completion_tokens") or 0
+        counts.malformed += sum(not obeys(asked, choice.get("message") or {}) for choice in said.get("choices") or ())
         self._note(account, problem)
         return reply
 
@@ -236,19 +180,6 @@ class Bridge:
             log.warning("a worker's call failed: %s", problem)
 
 
-def characters(messages: Any) -> int:
-    """The characters of the texts in `messages`, tool calls included."""
-    if isinstance(messages, str):
-        return len(messages)
-    if isinstance(messages, list):
-        return sum(map(characters, messages))
-    if isinstance(messages, dict):
-        return sum(
-            characters(messages.get(name)) for name in ("content", "text", "tool_calls", "function", "arguments")
-        )
-    return 0
-
-
 def whole(rows: Vectors) -> Vectors:
     """`rows` with a fixed unit vector for each that is all zeros: libraries rely on endpoints to send none."""
     empty = ~rows.any(axis=1)
@@ -267,17 +198,19 @@ def _vectors(model: str, rows: Vectors, packed: bool) -> Reply:
     return Reply(200, json.dumps({"object": "list", "model": model, "data": data, "usage": usage}).encode())
 
 
-def _read(reply: Reply) -> tuple[tuple[int, int], str]:
-    """The prompt's and the reply's tokens as the endpoint counts them, and what is wrong with the reply."""
+def _read(reply: Reply) -> tuple[dict[str, Any], str]:
+    """The completion that came, {} where there is none to read, and what is wrong with the reply."""
     if reply.status != 200:
-        return (0, 0), f"status {reply.status}: {clip(reply.body.decode(errors='replace'), 200)}"
+        return {}, f"status {reply.status}: {clip(reply.body.decode(errors='replace'), 200)}"
     if reply.kind.startswith("text/event-stream"):
-        return (0, 0), ""
+        return {}, ""
     try:
-        usage = json.loads(reply.body).get("usage") or {}
-        return (int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)), ""
-    except (ValueError, AttributeError, TypeError):
-        return (0, 0), f"its reply is no JSON: {clip(reply.body.decode(errors='replace'), 200)}"
+        said = json.loads(reply.body)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        return {}, f"its reply is no JSON: {clip(reply.body.decode(errors='replace'), 200)}"
+    return said, ""
 
 
 def _httpx() -> Any:

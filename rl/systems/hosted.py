@@ -16,7 +16,8 @@ from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import ModelUnavailableError
 from memory_r1.memory.types import Turn
 from memory_r1.rl.judge.judge import public_name
-from memory_r1.rl.systems.bridge import Account, Bridge, Counts, Endpoint
+from memory_r1.rl.systems.accounts import Account, Counts
+from memory_r1.rl.systems.bridge import Bridge, Endpoint
 from memory_r1.rl.systems.host import Launch, Timeouts, Worker, WorkerDiedError, WorkerFailedError
 from memory_r1.rl.systems.journal import Journal
 from memory_r1.rl.systems.types import Asked, Item, Learned, Reader
@@ -156,6 +157,8 @@ class HostedLearner:
             told = {"operations": {}, "failures": [error.message]}
         spent = self._account.counts - before
         failures = [Failure("manager", "malformed", str(detail)) for detail in told.get("failures", ())]
+        if spent.malformed and not failures:  # the library said nothing of it
+            failures.append(Failure("manager", "malformed", f"{spent.malformed} replies weren't of the form asked for"))
         if spent.lost:
             self._blame(before)
             failures.append(

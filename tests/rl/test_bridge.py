@@ -14,7 +14,8 @@ import pytest
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.embedders.base import Vectors
 from memory_r1.memory.errors import ModelUnavailableError, SettingsError
-from memory_r1.rl.systems.bridge import Bridge, Endpoint, characters, endpoint
+from memory_r1.rl.systems.accounts import characters
+from memory_r1.rl.systems.bridge import Bridge, Endpoint, endpoint
 from memory_r1.rl.systems.loopback import LoopbackServer, Reply, Request
 from tests.model_server import Garbage, Hang, ModelServer, Status
 
@@ -96,6 +97,35 @@ async def test_faults_pass_with_their_status() -> None:
             assert (await post(account.base_url, "chat/completions", ASKED, **again)).status_code == 200
             assert not account.failing
             assert (account.counts.calls, account.counts.faults, account.counts.lost) == (3, 2, 1)
+
+
+TOOLS = {"tools": [{"type": "function", "function": {"name": "keep"}}]}
+CALL = {
+    "content": None,
+    "tool_calls": [{"id": "1", "type": "function", "function": {"name": "keep", "arguments": "{}"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "malformed"),
+    [
+        ({}, "words", 0),
+        ({"response_format": {"type": "text"}}, "words", 0),
+        ({"response_format": {"type": "json_object"}}, '{"memory": []}', 0),
+        ({"response_format": {"type": "json_object"}}, "{'memory': [", 1),
+        ({**TOOLS, "tool_choice": "required"}, CALL, 0),
+        ({**TOOLS, "tool_choice": "required"}, "words", 1),
+        ({**TOOLS, "tool_choice": "auto"}, "words", 0),
+        (TOOLS, "words", 0),
+    ],
+)
+async def test_replies_of_another_form_than_asked_for_are_counted(asked: Any, said: Any, malformed: int) -> None:
+    with ModelServer([said]) as model:
+        async with bridged(model.url) as bridge:
+            account = bridge.account()
+            await post(account.base_url, "chat/completions", {"model": "x", "messages": [], **asked})
+            assert account.counts.malformed == malformed
+            assert not account.failing
 
 
 async def test_an_endpoint_that_is_not_there_is_a_fault() -> None:
