@@ -30,6 +30,12 @@ SYSTEMS: Mapping[str, str] = {
     "langmem": "LangMem, its own library",
 }
 """Every row, in the table's order, and what it is."""
+WORLD_SYSTEMS: Mapping[str, str] = {
+    "oracle": "our graph, always right about the synthetic world: the ceiling",
+    "always-add": "our graph, whose manager adds every fact: a floor",
+    "always-noop": "our graph, whose manager remembers nothing: a floor",
+}
+"""The rows that only task `world` has, after all others; "all" is without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ def row_models(name: str, models: Mapping[str, str], given: Mapping[str, str]) -
 
     A key is a row's name, or `NAME.ROLE`. `rules` has no other model; a trained row has none but its own.
     """
-    if name == "rules":
+    if name == "rules" or name in WORLD_SYSTEMS:
         return dict.fromkeys(ROLES, RULES)
     base = dict.fromkeys(ROLES, given.get(name, RULES)) if name in TRAINED or name in given else models
     return {role: given.get(f"{name}.{role}", base.get(role, RULES)) for role in ROLES}
@@ -81,10 +87,11 @@ def read_row_models(values: list[str]) -> dict[str, str]:
 
 def check_names(names: list[str]) -> list[str]:
     """`names` in the table's order, each once; "all" stands for every row. Raises InputError for an unknown one."""
-    unknown = [name for name in names if name not in SYSTEMS and name != "all"]
+    known = (*SYSTEMS, *WORLD_SYSTEMS)
+    unknown = [name for name in names if name not in known and name != "all"]
     if unknown or not names:
-        raise InputError(f"there is no system {(unknown or [''])[0]!r}: choose from {', '.join(SYSTEMS)}, or all")
-    return [name for name in SYSTEMS if name in names or "all" in names]
+        raise InputError(f"there is no system {(unknown or [''])[0]!r}: choose from {', '.join(known)}, or all")
+    return [name for name in known if name in names or ("all" in names and name in SYSTEMS)]
 
 
 async def make_system(row: Row, embedder: Embedder | None = None) -> System:
@@ -110,12 +117,16 @@ async def make_system(row: Row, embedder: Embedder | None = None) -> System:
         from memory_r1.rl.systems.ours import GraphSystem
 
         return GraphSystem(row.name, row.models, embedder, options)
+    if row.name in WORLD_SYSTEMS:
+        from memory_r1.rl.world.system import OracleSystem
+
+        return OracleSystem(row.name, embedder)
     return await _others(row, embedder, options)
 
 
 def _need_model(row: Row) -> None:
     """Raise SettingsError for a row that is nothing without a language model and has none."""
-    if row.name in ("rules", "rag"):
+    if row.name in ("rules", "rag", *WORLD_SYSTEMS):
         return
     if row.name in TRAINED and RULES in row.models.values():
         raise SettingsError(f"{row.name} needs its trained model: give --row-model {row.name}=MODEL")

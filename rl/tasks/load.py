@@ -24,17 +24,21 @@ TASKS: Mapping[str, Callable[[Path, str], Task]] = {
     "msc-personas": personas_task,
 }
 """What reads a task's file, by the task's name. `sources.SOURCES` says where the files come from."""
+WORLD = "world"
+"""The task that is made, not read: "world", or with options "world:seed=1,conversations=20" (`rl.world.task`)."""
 
 
 def load_task(name: str, path: str | Path | None = None) -> Task:
     """The task `name`, read strictly from `path` (its file, or the folder that holds it), or from where
-    `memory-r1 data prepare` put it.
+    `memory-r1 data prepare` put it. `WORLD` is made, and has no file.
 
     Raises InputError for an unknown name, or a task that isn't prepared; FileFormatError naming the place of what is
     malformed.
     """
+    if name.partition(":")[0] == WORLD:
+        return _made(name, path)
     if name not in TASKS:
-        raise InputError(f"there is no task {name!r}: choose one of {', '.join(TASKS)}")
+        raise InputError(f"there is no task {name!r}: choose one of {', '.join([*TASKS, WORLD])}")
     return _read(name, task_file(name, path))
 
 
@@ -52,6 +56,14 @@ def prepare_data(wanted: Wanted, on_bytes: OnBytes) -> tuple[Prepared, Task | No
     if not done.fresh:
         check(done.path)
     return done, loaded[0] if loaded else None
+
+
+def _made(name: str, path: str | Path | None) -> Task:
+    from memory_r1.rl.world.task import world_task
+
+    if path is not None:
+        raise InputError(f"task {name!r} is made, not read: give it no file ({str(path)!r})")
+    return world_task(name.partition(":")[2])
 
 
 def _read(name: str, file: Path) -> Task:
