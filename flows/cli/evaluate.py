@@ -55,7 +55,7 @@ AdversarialOption = Annotated[
     bool, typer.Option("--adversarial", help="Also ask what the conversation doesn't answer; scored apart.")
 ]
 ConcurrencyOption = Annotated[
-    int, typer.Option(min=1, metavar="N", help="Questions under way at once where a model is asked.")
+    int, typer.Option(min=1, metavar="N", help="Turns and questions under way at once where a model is asked.")
 ]
 FreshOption = Annotated[bool, typer.Option("--fresh", help="Throw away the results in DIR and start anew.")]
 RayOption = Annotated[
@@ -100,7 +100,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options are what they are
     find_punkt()  # the metric's needs, before the work
     rows = _rows(given, _listed(system), row_model or [])
     chosen = Chosen(limit_conversations, limit_questions, adversarial)
-    plan = Plan(load_task(task, data), split, chosen, rows, out, max(1, concurrency // 2), concurrency)
+    plan = Plan(load_task(task, data), split, chosen, rows, out, concurrency)
     judges = make_judges(_listed(judge), _listed(judge_style), judge_options(given))
     failures = asyncio.run(_evaluate(given, plan, judges, fresh, ray))
     _report(given, plan)

@@ -144,7 +144,7 @@ class _Cluster:
                     turns, questions = len(conversation.turns), len(conversation.questions)
                     self.on_step(Step(row.name, conversation.id, turns, questions, known=True))
                 else:
-                    task = work.remote(row, conversation, place, self.plan.questions_at_once, reports)
+                    task = work.remote(row, conversation, place, self.plan.at_once, reports)
                     tasks[task] = row.name
         return tasks
 
@@ -163,7 +163,7 @@ class _Cluster:
             self.failures.setdefault(row, error)
 
 
-def _work(row: Row, conversation: Conversation, place: Place, questions: int, reports: Any) -> MemoryR1Error | None:
+def _work(row: Row, conversation: Conversation, place: Place, at_once: int, reports: Any) -> MemoryR1Error | None:
     """One row, one conversation, on some machine; its error, if any, as a value: typed, whatever Ray makes of one."""
     if not (place.out / RUN_FILE).exists():
         host = socket.gethostname()
@@ -171,21 +171,22 @@ def _work(row: Row, conversation: Conversation, place: Place, questions: int, re
             f"{host} doesn't see {str(place.out)!r}: give an --out on a file system that all machines share"
         )
     try:
-        asyncio.run(_run(row, conversation, place, questions, reports))
+        asyncio.run(_run(row, conversation, place, at_once, reports))
     except MemoryR1Error as error:
         return error
     return None
 
 
-async def _run(row: Row, conversation: Conversation, place: Place, questions: int, reports: Any) -> None:
+async def _run(row: Row, conversation: Conversation, place: Place, at_once: int, reports: Any) -> None:
     told: list[Any] = []
 
     def on_step(step: Step) -> None:
         told[:] = [reports.add.remote([step])]
 
     system = await make_system(row)
+    slots = asyncio.Semaphore(1 if row.offline else at_once)
     try:
-        await run_conversation(system, conversation, place, 1 if row.offline else questions, on_step)
+        await run_conversation(system, conversation, place, slots, on_step)
     finally:
         await system.close()
         for last in told:  # reports come in order: with the last one all have come

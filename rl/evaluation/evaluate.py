@@ -26,6 +26,8 @@ from memory_r1.rl.tasks.types import Conversation
 
 LOCK = "run.lock"
 """Held by the evaluation that writes into a folder."""
+SAVE = 10.0
+"""Seconds after which the time spent is written down again, which a crash would lose."""
 
 Failures = dict[str, MemoryR1Error]
 """What stopped a row, by its name."""
@@ -56,7 +58,7 @@ async def evaluate(
             raise InputError("nothing of it can run here: " + "; ".join(error.message for error in lacking.values()))
         begun = {name: error for name, error in lacking.items() if not _finished(plan, run, [name])}
         failures = {name: error for name, error in begun.items() if not run.rows[name].not_run}
-        clock = _Clock(on_step)
+        clock = _Clock(on_step, lambda: write_run(plan.out, _timed(run, clock, done=False)))
         try:
             return {**failures, **await runner(plan, systems, clock.step)}
         finally:
@@ -89,7 +91,7 @@ def _row_info(row: Row, system: System | None, error: MemoryR1Error | None) -> R
 
 
 async def run_here(plan: Plan, systems: Mapping[str, System], on_step: OnStep) -> Failures:
-    """Run the rows in this process, one after another, each with several conversations and questions at once.
+    """Run the rows in this process, one after another, each with several turns and questions at once.
 
     A row that asks no model does one thing at a time, since more would gain nothing and spoil its times. A row that
     fails leaves the others alone, unless a model can't be reached: the next rows would fail like it.
@@ -98,9 +100,8 @@ async def run_here(plan: Plan, systems: Mapping[str, System], on_step: OnStep) -
     for row in plan.rows:
         if row.name not in systems:
             continue
-        many, questions = (1, 1) if row.offline else (plan.at_once, plan.questions_at_once)
         try:
-            await _run_row(plan, systems[row.name], many, questions, on_step)
+            await _run_row(plan, systems[row.name], 1 if row.offline else plan.at_once, on_step)
         except MemoryR1Error as error:
             failures[row.name] = error
             if isinstance(error, ModelUnavailableError):
@@ -108,26 +109,28 @@ async def run_here(plan: Plan, systems: Mapping[str, System], on_step: OnStep) -
     return failures
 
 
-async def _run_row(plan: Plan, system: System, many: int, questions: int, on_step: OnStep) -> None:
-    places = asyncio.Semaphore(many)
+async def _run_row(plan: Plan, system: System, at_once: int, on_step: OnStep) -> None:
+    opened, slots = asyncio.Semaphore(at_once), asyncio.Semaphore(at_once)
     place = Place(plan.out, system.name)
 
     async def one(conversation: Conversation) -> None:
-        async with places:
-            await run_conversation(system, conversation, place, questions, on_step)
+        async with opened:
+            await run_conversation(system, conversation, place, slots, on_step)
 
     await all_or_first(one(conversation) for conversation in plan.conversations)
 
 
 @dataclass
 class _Clock:
-    """Notes when each row was worked on, and passes each step on."""
+    """Notes when each row was worked on, has it saved now and then, and passes each step on."""
 
     on_step: OnStep
+    save: Callable[[], None]
     began: float = field(default_factory=time.monotonic)
     worked: bool = False
     spent: dict[str, float] = field(default_factory=dict[str, float])
     last: float = field(default_factory=time.monotonic)
+    saved: float = field(default_factory=time.monotonic)
 
     def step(self, step: Step) -> None:
         """Count the time since the step before to the row of this one."""
@@ -136,6 +139,9 @@ class _Clock:
             self.worked = True
             self.spent[step.system] = self.spent.get(step.system, 0.0) + now - self.last
         self.last = now
+        if self.worked and now - self.saved > SAVE:
+            self.saved = now
+            self.save()
         self.on_step(step)
 
 

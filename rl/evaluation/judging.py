@@ -25,7 +25,7 @@ async def judge_plan(plan: Plan, judges: Sequence[Judge], on_verdict: OnVerdict)
         write_run(plan.out, replace(run, judges=names))
     for judge in judges:
         path = verdict_path(plan.out, judge.name)
-        await judge_answers(judge, _answers(plan), path, on_verdict, concurrency=plan.questions_at_once)
+        await judge_answers(judge, _answers(plan), path, on_verdict, concurrency=plan.at_once)
 
 
 def _answers(plan: Plan) -> Iterator[tuple[str, AnswerRow]]:

@@ -46,8 +46,8 @@ class Chosen:
 class Plan:
     """An evaluation to be run.
 
-    `conversations`: with the questions to ask, in the task's order. `at_once`: conversations, and `questions_at_once`
-    of each conversation its questions, that are under way at a time in a row that waits for a model.
+    `conversations`: with the questions to ask, in the task's order. `at_once`: how many turns and questions are under
+    way at a time (never two turns of one conversation) in a row that waits for a model.
     """
 
     task: Task
@@ -55,8 +55,7 @@ class Plan:
     chosen: Chosen
     rows: tuple[Row, ...]
     out: Path
-    at_once: int = 4
-    questions_at_once: int = 8
+    at_once: int = 8
     conversations: tuple[Conversation, ...] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -36,9 +36,9 @@ OnStep = Callable[[Step], None]
 
 
 async def run_conversation(
-    system: System, conversation: Conversation, place: Place, at_once: int, on_step: OnStep
+    system: System, conversation: Conversation, place: Place, slots: asyncio.Semaphore, on_step: OnStep
 ) -> None:
-    """Do what is left to do of `conversation`, with `at_once` questions under way at a time.
+    """Do what is left to do of `conversation`. Each turn and each question takes one of `slots` while it is under way.
 
     Raises MemoryR1Error, as the system does; what was done is kept then.
     """
@@ -53,13 +53,13 @@ async def run_conversation(
         Journal(place.costs(conversation.id), COSTS, _cost_key) as costs,
         Journal(place.answers(conversation.id), ANSWERS, _answer_key) as answers,
     ):
-        work = _Work(system, conversation, place, costs, answers)
+        work = _Work(system, conversation, place, costs, answers, slots)
         turns = [turn for turn in conversation.turns if ("learn", turn.id) not in costs.rows]
         done = {id for id in answers.rows if ("ask", id) in costs.rows}
         questions = [question for question in conversation.questions if question.id not in done]
         step(len(conversation.turns) - len(turns), len(conversation.questions) - len(questions), known=True)
         if turns or questions:
-            await work.do(turns, questions, at_once, step)
+            await work.do(turns, questions, step)
         order = [("learn", turn.id) for turn in conversation.turns]
         costs.finish([*order, *(("ask", question.id) for question in conversation.questions)])
         answers.finish(question.id for question in conversation.questions)
@@ -72,21 +72,20 @@ class _Work:
     place: Place
     costs: Journal[CostRow]
     answers: Journal[AnswerRow]
+    slots: asyncio.Semaphore
 
-    async def do(
-        self, turns: list[Turn], questions: list[Question], at_once: int, step: Callable[[int, int], None]
-    ) -> None:
+    async def do(self, turns: list[Turn], questions: list[Question], step: Callable[[int, int], None]) -> None:
         folder = self.place.bank(self.conversation.id)
         folder.mkdir(parents=True, exist_ok=True)
         learner = await self.system.open(self.conversation, folder)
         try:
             for turn in turns:
-                await self._learn(learner, turn)
+                async with self.slots:
+                    await self._learn(learner, turn)
                 step(1, 0)
-            places = asyncio.Semaphore(at_once)
 
             async def ask(question: Question) -> None:
-                async with places:
+                async with self.slots:
                     await self._ask(learner, question)
                     step(0, 1)
 

@@ -38,7 +38,7 @@ class Fake:
         self.says = says
         self.about = about
         self.seen = Counter()
-        self.most = 0
+        self.now = self.most = 0
 
     def describe(self):
         return {"version": self.about}
@@ -55,7 +55,6 @@ class FakeLearner:
     def __init__(self, system, late):
         self.system = system
         self.late = late
-        self.now = 0
 
     async def learn(self, turn):
         self.system.seen[f"learn {turn.id}"] += 1
@@ -63,12 +62,12 @@ class FakeLearner:
 
     async def ask(self, question):
         """Later questions are answered first."""
-        self.now += 1
-        self.system.most = max(self.system.most, self.now)
+        self.system.now += 1
+        self.system.most = max(self.system.most, self.system.now)
         self.late -= 1
         for _ in range(5 * self.late):
             await asyncio.sleep(0)
-        self.now -= 1
+        self.system.now -= 1
         self.system.seen[f"ask {question.id}"] += 1
         said = self.system.says(question)
         if isinstance(said, Exception):
@@ -122,11 +121,11 @@ def test_gold_answers_score_one_empty_ones_nothing(tmp_path):
 
 
 def test_the_bytes_are_the_same_however_many_are_asked_at_once(tmp_path):
-    one, many = plan_of(tmp_path / "1", at_once=1, questions_at_once=1), plan_of(tmp_path / "8", questions_at_once=3)
+    one, many = plan_of(tmp_path / "1", at_once=1), plan_of(tmp_path / "8", at_once=5)
     slow, fast = Fake(), Fake()
     run(one, slow)
     run(many, fast)
-    assert (slow.most, fast.most) == (1, 3)
+    assert (slow.most, fast.most) == (1, 5)
     assert files(one.out) == files(many.out) and len(files(one.out)) == 3
     assert [row.question_id for row in answers(one)] == [f"made-0/{at}" for at in range(4)]
 
@@ -140,7 +139,7 @@ def test_a_row_without_a_model_does_one_thing_at_a_time(tmp_path):
 
 
 def replace_rows(plan, *rows):
-    return Plan(plan.task, plan.split, plan.chosen, rows, plan.out, plan.at_once, plan.questions_at_once)
+    return Plan(plan.task, plan.split, plan.chosen, rows, plan.out, plan.at_once)
 
 
 def test_a_finished_run_opens_nothing_and_writes_nothing(tmp_path):
@@ -157,7 +156,7 @@ def test_a_finished_run_opens_nothing_and_writes_nothing(tmp_path):
 
 @pytest.mark.parametrize("stop", [1, 5, 6, 12])
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, stop):
-    whole, plan = plan_of(tmp_path / "whole"), plan_of(tmp_path / "part", questions_at_once=2)
+    whole, plan = plan_of(tmp_path / "whole"), plan_of(tmp_path / "part", at_once=2)
     run(whole, Fake())
     left = iter(range(stop))
     gone = ModelUnavailableError("away")
