@@ -92,7 +92,7 @@ def figures(folders: Sequence[Path], base: str = "") -> Figures:
         {entry.name: spent(entry) for entry in complete},
         {entry.name: recalls(collected, entry, columns) for entry in complete},
         base,
-        {one.name: differences(collected, one, complete, overall) for one in complete},
+        differences(collected, overall),
         judgements(collected),
         agreements([rows for rows in collected.verdicts.values() if rows]),
         published(info.task, info.split),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from memory_r1.rl.metrics.bootstrap import Interval, interval, paired
 from memory_r1.rl.report.collect import Asking, Collected, Mark, Measure
@@ -90,24 +91,27 @@ def _values(marks: Mapping[str, Mark], questions: Iterable[Asking], measure: Mea
     return found
 
 
-def differences(
-    collected: Collected, base: Entry, entries: Sequence[Entry], over: Group
-) -> dict[str, dict[str, Interval]]:
-    """Each row's mean minus that of `base` on the same questions of `over`, by row and measure.
+def differences(collected: Collected, over: Group) -> dict[str, dict[str, dict[str, Interval]]]:
+    """Each complete row's mean minus a base row's on the same questions of `over`, by base, row and measure.
 
     Two judged rows are compared on the questions with a usable verdict on both.
     """
-    found: dict[str, dict[str, Interval]] = {}
-    for entry in entries:
-        for measure in collected.measures:
-            ours = _values(collected.marks[entry.name], over.questions, measure)
-            theirs = _values(collected.marks[base.name], over.questions, measure)
-            both = [id for id in ours if id in theirs]
-            if both and entry is not base:
+    names = [entry.name for entry in collected.complete]
+    found: dict[str, dict[str, dict[str, Interval]]] = {name: {other: {} for other in names} for name in names}
+    for measure in collected.measures:
+        values = {name: _values(collected.marks[name], over.questions, measure) for name in names}
+        for base, name in combinations(names, 2):
+            both = [id for id in values[name] if id in values[base]]
+            if both:
                 clusters = [collected.questions[id].conversation for id in both]
-                result = paired([ours[id] for id in both], [theirs[id] for id in both], clusters)
-                found.setdefault(entry.name, {})[measure.key] = result
+                gap = paired([values[name][id] for id in both], [values[base][id] for id in both], clusters)
+                found[base][name][measure.key], found[name][base][measure.key] = gap, _turned(gap)
     return found
+
+
+def _turned(gap: Interval) -> Interval:
+    """The difference the other way round."""
+    return Interval(-gap.mean, None if gap.high is None else -gap.high, None if gap.low is None else -gap.low)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ def test_differences_are_of_the_same_questions_and_change_sign(found: Figures):
     one, other = found.differences["rules"]["rag"]["f1"], found.differences["rag"]["rules"]["f1"]
     gap = found.cells["rag"][OVERALL, "f1"].mean - found.cells["rules"][OVERALL, "f1"].mean
     assert one.mean == pytest.approx(gap) and other.mean == pytest.approx(-gap)
-    assert found.base == "rules" and "rules" not in found.differences["rules"]
+    assert one.low is not None and other.high == -one.low and other.low == -(one.high or 0)
+    assert found.base == "rules" and not found.differences["rules"]["rules"]
 
 
 def test_the_base_must_have_figures(folder: Path):
