@@ -166,22 +166,35 @@ class _Bars:
 
     def __init__(self, bar: Any, plan: Plan, judges: int) -> None:
         self._bar = bar
-        rows = len(plan.rows)
-        self.questions, self.asked = 0, rows * plan.questions
-        self._turns = bar.add_task("turns", total=rows * plan.turns, row="")
-        self._questions = bar.add_task("questions", total=self.asked, row="")
-        self._verdicts = bar.add_task("verdicts", total=judges * self.asked, row="", visible=judges > 0)
+        self._plan = plan
+        self._judges = judges
+        self.questions = self.asked = 0
+        names = ("turns", "questions", *(["verdicts"] if judges else []))
+        self._tasks = {name: bar.add_task(name, total=None, row="") for name in names}
+
+    def _begin(self) -> None:
+        """Count what there is to do: rows that can't run are left out, as `run.json` has them."""
+        from memory_r1.rl.evaluation.files import read_run
+
+        run, plan = read_run(self._plan.out), self._plan
+        rows = [row for row in plan.rows if run is not None and not run.rows[row.name].not_run]
+        self.asked = len(rows) * plan.questions
+        totals = {"turns": len(rows) * plan.turns, "questions": self.asked, "verdicts": self._judges * self.asked}
+        for name, task in self._tasks.items():
+            self._bar.update(task, total=totals[name])
 
     def step(self, step: Step) -> None:
         """A step of a row was done."""
+        if not self.asked:
+            self._begin()
         self.questions += step.questions
         row = clean(f"{step.system} {step.conversation}")
-        self._bar.update(self._turns, advance=step.turns, row=row)
-        self._bar.update(self._questions, advance=step.questions, row=row)
+        self._bar.update(self._tasks["turns"], advance=step.turns, row=row)
+        self._bar.update(self._tasks["questions"], advance=step.questions, row=row)
 
     def verdict(self, verdict: Any) -> None:
         """A verdict was given."""
-        self._bar.update(self._verdicts, advance=1, row=clean(verdict.judge))
+        self._bar.update(self._tasks["verdicts"], advance=1, row=clean(verdict.judge))
 
 
 @contextmanager
