@@ -17,6 +17,7 @@ from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, Unk
 from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.store import Before, Dump, Vectors, check_replacement, exists
 from memory_r1.memory.stores import sqlite_rows as rows
+from memory_r1.memory.stores.sqlite_lock import WriteLock
 from memory_r1.memory.stores.sqlite_schema import explained, prepare, prepared
 from memory_r1.memory.stores.sqlite_search import Searcher
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
@@ -27,7 +28,7 @@ class SqliteFile:
 
     def __init__(self, path: Path, large: int, patience: float) -> None:
         self.path = path
-        self._lock = FileLock(f"{path}.lock", timeout=patience)
+        self._lock = WriteLock(f"{path}.lock", patience)
         self._db = _connect(path, patience)
         self._searcher = Searcher(self._db, large)
         try:
@@ -35,6 +36,7 @@ class SqliteFile:
                 self.scrub()
         except BaseException:
             self._db.close()
+            self._lock.close()
             raise
 
     def _rows(self, query: str, *values: object) -> list[rows.Row]:
@@ -63,6 +65,8 @@ class SqliteFile:
                 self._db.close()
         except OSError:  # a read-only folder: there is nothing to write back
             self._db.close()
+        finally:
+            self._lock.close()
 
     def find(self, bank: str) -> tuple[int, Bank]:
         found = self._rows(f"SELECT {rows.BANK} FROM bank WHERE id = ?", bank)

@@ -1,19 +1,37 @@
-"""This library itself as a worker of `base.py`, so that it is measured as the others are: from outside."""
+"""Memory-R1 as a worker of `base.py`, so that it is measured as the others are: from outside."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import openai  # noqa: F401 - imported here, so that base.py can tell the client's work from this library's
+import numpy as np
+from openai import AsyncOpenAI
 
 from memory_r1.graphs import Agent, ModelOptions, Settings, build_agent
-from memory_r1.memory.embedders.endpoint import EndpointEmbedder
+from memory_r1.memory.embedders import Vectors
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Turn
 
 LIBRARY = "memory-r1"
+
+
+class LentEmbedder:
+    """The embedder that was lent, by OpenAI's client as in the other workers, whose work is told from the library's."""
+
+    def __init__(self, name: str, dim: int, base_url: str, api_key: str) -> None:
+        self.name = name
+        self.dim = dim
+        self.client = AsyncOpenAI(base_url=base_url, api_key=api_key)
+
+    async def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
+        """The vectors of `texts`: (len(texts), dim) float32, unit norm."""
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        found = await self.client.embeddings.create(model=self.name, input=list(texts))
+        return np.array([item.embedding for item in found.data], np.float32)
 
 
 class Worker:
@@ -23,9 +41,7 @@ class Worker:
         """Open or make the file in the folder."""
         model, embedder = given["model"], given["embedder"]
         self._bank = "conversation"
-        self._embedder = EndpointEmbedder(
-            embedder["name"], embedder["base_url"], embedder["dim"], api_key=embedder["api_key"]
-        )
+        self._embedder = LentEmbedder(**embedder)
         self._store = await SqliteStore.open(Path(given["folder"]) / "store.db")
         self._agent: Agent = build_agent(
             self._store,
@@ -63,4 +79,5 @@ class Worker:
     async def close(self) -> None:
         """Close the model's connections and the file."""
         await self._agent.close()
+        await self._embedder.client.close()
         await self._store.close()
