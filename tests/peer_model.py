@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,7 @@ from memory_r1.memory.types import Turn
 from memory_r1.rl.bench import canned
 from memory_r1.rl.systems.bridge import endpoint
 from memory_r1.rl.systems.host import Timeouts
-from memory_r1.rl.systems.hosted import HostedSystem, Hosting
+from memory_r1.rl.systems.hosted import HostedLearner, HostedSystem, Hosting
 from memory_r1.rl.systems.readers import make_reader
 from memory_r1.rl.tasks.types import Conversation, Question
 from tests.model_server import ModelServer, Status
@@ -53,3 +56,35 @@ def fake_system(url: str, timeouts: Timeouts | None = None, **settings: Any) -> 
     about = {"library": "fake 1"}
     hosting = Hosting("fake", Path(sys.executable), FAKE, about, settings, timeouts=timeouts or Timeouts())
     return HostedSystem(hosting, endpoint(f"openai:scripted@{url}", "secret"), HashedEmbedder(64), make_reader())
+
+
+@asynccontextmanager
+async def fake_learner(model: ModelServer, folder: Path, **options: Any) -> AsyncIterator[HostedLearner]:
+    """The memory of the made conversation in such a row."""
+    system = fake_system(model.url, **options)
+    try:
+        opened = await system.open(TALK, folder)
+        try:
+            yield opened
+        finally:
+            await opened.close()
+            await opened.close()
+    finally:
+        await system.close()
+
+
+def running(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def gone(pid: int) -> bool:
+    """Whether the process ends within some seconds."""
+    for _ in range(500):
+        if not running(pid):
+            return True
+        await asyncio.sleep(0.02)
+    return False

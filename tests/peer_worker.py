@@ -27,7 +27,7 @@ class Worker:
     def open(self, given: dict[str, Any]) -> None:
         self.given = given
         self.file = Path(given["folder"]) / "memory.jsonl"
-        if given["settings"].get("open") == "fail":
+        if given["settings"].get("open") == "fail" or self.file.with_name("broken").exists():
             raise RuntimeError("no such memory")
 
     async def learn(self, turn: dict[str, Any], again: bool) -> dict[str, Any]:

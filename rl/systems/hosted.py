@@ -125,9 +125,14 @@ class HostedLearner:
         hosting = self._system.hosting
         launch = Launch(hosting.python, hosting.worker, self.folder, hosting.name)
         self._account.stop()
+        before = self._account.counts.copy()
         worker = await Worker.start(launch, hosting.timeouts)
         try:
             await worker.request("open", **self._given())
+        except WorkerFailedError as error:
+            await worker.kill()
+            self._blame(before, error)
+            raise WorkerDiedError(f"{error.message}: can't open {str(self.folder)!r}", op="open", late=False) from error
         except BaseException:
             await worker.kill()
             raise

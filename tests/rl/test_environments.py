@@ -34,7 +34,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
 
 def pinned(folder: Path, version: str) -> Environment:
     pins = folder / f"tiny-{version}.txt"
-    pins.write_text(f"--no-index\n--find-links {folder}\n# what it is for\ntiny=={version}  # the one\n")
+    pins.write_text(f"--no-index\n-f {folder}\n# what it is for\ntiny=={version}  # the one\n")
     return Environment("tiny", pins)
 
 

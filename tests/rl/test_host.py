@@ -1,223 +1,18 @@
-"""A library in a process of its own: it may print, fail, hang and die, and no process is ever left behind."""
+"""A library's process: it says why it can't start, never outlives its host, and its clients' work is not its own."""
 
 import asyncio
-import json
-import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from memory_r1.memory.errors import CorruptStoreError, ModelUnavailableError
-from memory_r1.rl.systems.host import Launch, Timeouts, Worker, WorkerDiedError, WorkerFailedError
-from memory_r1.rl.systems.hosted import HostedLearner
-from memory_r1.rl.systems.journal import Journal
-from memory_r1.rl.systems.types import Learned
+from memory_r1.rl.systems.host import Launch, Worker, WorkerDiedError, WorkerFailedError
 from memory_r1.rl.systems.workers import base
-from tests.model_server import ModelServer, Status
-from tests.peer_model import FAKE, QUESTIONS, TALK, TURNS, fake_system
-
-
-def turn(text: str, at: int = 0) -> Any:
-    return replace(TURNS[at], text=text)
-
-
-@pytest.fixture
-def model() -> Iterator[ModelServer]:
-    with ModelServer(["fine"]) as server:
-        yield server
-
-
-@asynccontextmanager
-async def learner(model: ModelServer, folder: Path, **options: Any) -> AsyncIterator[HostedLearner]:
-    system = fake_system(model.url, **options)
-    try:
-        opened = await system.open(TALK, folder)
-        try:
-            yield opened
-        finally:
-            await opened.close()
-            await opened.close()
-    finally:
-        await system.close()
-
-
-def running(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-async def gone(pid: int) -> bool:
-    """Whether the process ends within some seconds."""
-    for _ in range(500):
-        if not running(pid):
-            return True
-        await asyncio.sleep(0.02)
-    return False
-
-
-def rows(folder: Path) -> list[dict[str, Any]]:
-    """What the fake library remembers."""
-    return [json.loads(line) for line in (folder / "memory.jsonl").read_text().splitlines()]
-
-
-async def test_turns_are_learned_and_questions_answered(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        assert opened.ready["library"] == "pytest"
-        assert opened.ready["imported"] > 0
-        for each in TURNS:
-            learned = await opened.learn(each)
-            assert learned.operations == {"add": 1}
-            assert learned.cpu is not None
-            assert learned.cpu >= 0
-            assert learned.failures == ()
-        assert await opened.size() == 6
-        asked = await opened.ask(QUESTIONS[0])
-        assert asked.items[0].turns == ("D1:3",)
-        assert asked.items[0].recorded == TURNS[2].time
-        assert "oboe" in asked.text
-        assert set(asked.seconds) == {"search", "answer"}
-    assert (tmp_path / "closed").exists()
-    assert [row["line"] for row in rows(tmp_path)][:2] == [f"Ann: {TURNS[0].text}", f"Ben: {TURNS[1].text}"]
-
-
-async def test_a_picture_is_told_in_the_line(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        await opened.learn(replace(TURNS[0], caption="a cat"))
-        await opened.learn(replace(TURNS[1], text="", caption="a kayak"))
-    assert [row["line"] for row in rows(tmp_path)] == [
-        f"Ann: {TURNS[0].text} (picture: a cat)",
-        "Ben: (picture: a kayak)",
-    ]
-
-
-async def test_what_it_prints_is_logged_and_disturbs_nothing(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        await opened.learn(turn("print"))
-    said = (tmp_path / "worker.log").read_text()
-    assert "the library prints" in said
-    assert "and its C code too" in said
-
-
-async def test_usage_is_counted_by_turn(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        one, other = await opened.learn(turn("call embed")), await opened.learn(turn("nothing", 1))
-        assert (one.usage.calls, one.usage.prompt_chars, one.usage.prompt_tokens, one.embedded) == (1, 10, 11, 2)
-        assert (other.usage.calls, other.embedded) == (0, 0)
-        found = await opened.search("embed this")
-        assert found.spent.texts == 1
-        assert 0 < found.embedding < found.seconds
-
-
-async def test_many_questions_at_once(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        await opened.learn(TURNS[2])
-        answers = await asyncio.gather(*(opened.ask(QUESTIONS[0]) for _ in range(20)))
-        assert len({answer.text for answer in answers}) == 1
-
-
-async def test_a_librarys_error_is_a_failure_that_is_seen(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        pid = opened.pid
-        learned = await opened.learn(turn("fail"))
-        assert learned.operations == {}
-        assert [failure.detail for failure in learned.failures] == ["fake: KeyError: 'missing'"]
-        assert (await opened.learn(turn("log", 1))).failures[0].detail == "library: a reply couldn't be read"
-        asked = await opened.ask(replace(QUESTIONS[0], text="fail"))
-        assert "can't search that" in asked.failures[0].detail
-        assert asked.items == ()
-        assert opened.pid == pid
-        assert "Traceback" in (tmp_path / "worker.log").read_text()
-
-
-async def test_a_model_that_fails_is_no_failure_of_the_library(tmp_path: Path) -> None:
-    with ModelServer([Status(500, "overloaded"), Status(500), "fine"]) as model:
-        async with learner(model, tmp_path) as opened:
-            for order in ("call always", "swallow always"):
-                with pytest.raises(ModelUnavailableError, match="status 500"):
-                    await opened.learn(turn(order))
-            learned = await opened.learn(turn("call always"))
-            assert learned.failures == ()
-            assert rows(tmp_path)[-1]["again"]
-
-
-async def test_calls_that_a_library_gave_up_are_seen(tmp_path: Path) -> None:
-    with ModelServer([Status(500), "fine"]) as model:
-        async with learner(model, tmp_path) as opened:
-            learned = await opened.learn(turn("swallow call"))
-            assert "went on without 1 calls: status 500" in learned.failures[0].detail
-
-
-async def test_a_dead_worker_is_started_again_and_told(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        await opened.learn(TURNS[0])
-        pid = opened.pid
-        assert (await opened.learn(turn("die", 1))).operations == {"add": 1}
-        assert opened.pid != pid
-        assert [(row["id"], row["again"]) for row in rows(tmp_path)] == [("D1:1", False), ("D1:2", True)]
-        assert opened.pid is not None
-        os.kill(opened.pid, signal.SIGKILL)
-        assert await gone(opened.pid)
-        assert len((await opened.ask(QUESTIONS[0])).items) == 2
-
-
-async def test_a_worker_that_dies_again_and_again_says_why(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        with pytest.raises(WorkerDiedError, match=r"(?s)ended \(exit status 7\) at 'learn'.*last words"):
-            await opened.learn(turn("die always"))
-        assert (await opened.learn(TURNS[1])).operations == {"add": 1}
-
-
-async def test_a_learned_turn_costs_nothing_again(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        first = await opened.learn(turn("call"))
-    async with learner(model, tmp_path) as opened:
-        assert await opened.learn(turn("call")) == first
-        assert len(model.requests) == 1
-        await opened.learn(turn("more", 1))
-    assert [row["again"] for row in rows(tmp_path)] == [False, False]
-
-
-async def test_a_worker_that_hangs_is_ended(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path, timeouts=Timeouts(learn=0.5)) as opened:
-        pid = opened.pid
-        assert pid is not None
-        with pytest.raises(WorkerDiedError, match=r"didn't answer within 0\.5 s"):
-            await opened.learn(turn("hang always"))
-        assert await gone(pid)
-
-
-async def test_a_cancelled_turn_ends_its_whole_process_group(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        learning = asyncio.create_task(opened.learn(turn("child hang")))
-        while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
-            await asyncio.sleep(0.02)
-        pids = [opened.pid, int((tmp_path / "child").read_text())]
-        learning.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await learning
-        for pid in pids:
-            assert pid is not None
-            assert await gone(pid)
-        assert (await opened.learn(turn("child hang"))).operations == {"add": 1}
-        assert rows(tmp_path)[-1]["again"]
-
-
-async def test_closing_ends_what_the_library_started(model: ModelServer, tmp_path: Path) -> None:
-    async with learner(model, tmp_path) as opened:
-        await opened.learn(turn("child"))
-    assert await gone(int((tmp_path / "child").read_text()))
-
+from tests.peer_model import FAKE, TALK, fake_system, gone, running
 
 HOST = """
 import asyncio, sys
@@ -245,28 +40,14 @@ async def test_no_worker_outlives_its_host(tmp_path: Path) -> None:
     assert await gone(pid)
 
 
-async def test_a_worker_gets_no_secret_and_a_home_of_its_own(
-    model: ModelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-hidden")
-    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    async with learner(model, tmp_path) as opened:
-        await opened.learn(turn("environment"))
-    seen = json.loads((tmp_path / "environment").read_text())
-    assert "sk-hidden" not in str(seen)
-    assert "HTTP_PROXY" not in seen
-    assert seen["MEM0_TELEMETRY"] == "False"
-    assert seen["HOME"].startswith(str(tmp_path))
-
-
-async def test_a_worker_that_cannot_start_says_why(model: ModelServer, tmp_path: Path) -> None:
+async def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
     launch = Launch(Path(sys.executable), tmp_path / "none.py", tmp_path, "none")
     with pytest.raises(WorkerDiedError, match=r"(?s)ended \(exit status 1\) at 'start'.*none\.py"):
         await Worker.start(launch)
     with pytest.raises(WorkerDiedError, match="can't be started"):
         await Worker.start(replace(launch, python=tmp_path / "python"))
-    system = fake_system(model.url, open="fail")
-    with pytest.raises(WorkerFailedError, match="no such memory"):
+    system = fake_system("http://127.0.0.1:9/v1", open="fail")
+    with pytest.raises(WorkerDiedError, match="fake: RuntimeError: no such memory: can't open"):
         await system.open(TALK, tmp_path)
     await system.close()
 
@@ -278,31 +59,6 @@ async def test_an_unknown_operation_is_refused(tmp_path: Path) -> None:
     await worker.kill()
     with pytest.raises(WorkerDiedError):
         await worker.request("size")
-
-
-def test_a_row_says_what_makes_its_figures() -> None:
-    told = fake_system("http://127.0.0.1:9/v1", password="hidden").describe()
-    assert told == {
-        "library": "fake 1", "model": "openai:scripted@http://127.0.0.1:9/v1", "embedder": "hashed-v2/64",
-        "memories found": "60",
-    }  # fmt: skip
-
-
-def test_a_journal_survives_a_crash_in_the_middle_of_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "turns.jsonl"
-    journal = Journal(path)
-    journal.begin("a")
-    journal.finish("a", Learned({"add": 2}, {"learn": 0.5}, embedded=3))
-    journal.begin("b")
-    path.write_bytes(path.read_bytes() + b'{"done": "b", "lear')
-    again = Journal(path)
-    assert again.begun == {"a", "b"}
-    assert again.done == {"a": Learned({"add": 2}, {"learn": 0.5}, embedded=3)}
-    again.begin("c")
-    assert Journal(path).begun == {"a", "b", "c"}
-    path.write_text('{"begun": "a"}\nnonsense\n')
-    with pytest.raises(CorruptStoreError, match="line 2"):
-        Journal(path)
 
 
 class Client:
