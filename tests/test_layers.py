@@ -22,6 +22,8 @@ HOMES = {
     "verl": ["rl/*"],
     "ray": ["rl/*"],
     "nltk": ["rl/*"],
+    "matplotlib": ["rl/report/*"],
+    "jinja2": ["rl/report/*"],
     "langgraph": ["graphs/*"],
     "langchain": ["graphs/*"],
     "langchain_core": ["graphs/*"],

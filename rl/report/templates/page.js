@@ -145,7 +145,8 @@
     });
     const under = make("span", { class: "under" }, make("b", { text: gold }), ` · ${index.categories[category][1]} · ${id}`);
     const button = make("button", { type: "button", class: "q", "aria-expanded": "false" },
-      make("span", { class: "text", text }), under, make("span", { class: "dots" }, ...dots));
+      make("span", { class: "text", text }), under,
+      make("span", { class: "dots", role: "img", "aria-label": dots.map((dot) => dot.title).join(", ") }, ...dots));
     const item = make("li", { "data-at": at }, button);
     button.addEventListener("click", () => toggle(item, at, true));
     return item;
