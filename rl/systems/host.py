@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from memory_r1.memory.errors import MemoryR1Error
+from memory_r1.memory.errors import MemoryR1Error, StoreUnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,8 @@ class Worker:
     async def request(self, op: str, **given: Any) -> dict[str, Any]:
         """What the worker answers. Cancelled or too late, it ends the worker, which would go on otherwise.
 
-        Raises WorkerFailedError for an error of the library, WorkerDiedError when the process ends.
+        Raises WorkerFailedError for an error of the library, StoreUnavailableError when its database is away,
+        WorkerDiedError when the process ends.
         """
         self._last += 1
         number = self._last
@@ -123,6 +124,8 @@ class Worker:
         reply = await self._answer(number, self.timeouts.learn if op == "learn" else self.timeouts.other, op)
         if "error" in reply:
             kind, message = reply["error"]["kind"], reply["error"]["message"]
+            if kind == StoreUnavailableError.__name__:
+                raise StoreUnavailableError(f"{self.launch.name}: {message}")
             raise WorkerFailedError(f"{self.launch.name}: {kind}: {message}", kind=kind)
         return reply["ok"]
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from datetime import datetime, timedelta
 
 import a_mem_model
@@ -9,7 +11,7 @@ import pytest
 from model_server import ModelServer
 
 from memory_r1.memory.embedders import HashedEmbedder
-from memory_r1.memory.errors import MemoryR1Error, SettingsError, StoreUnavailableError
+from memory_r1.memory.errors import SettingsError, StoreUnavailableError
 from memory_r1.memory.types import Add, Turn, Write
 from memory_r1.rl.bench import canned_zep
 from memory_r1.rl.systems.environments import InstallError
@@ -136,12 +138,13 @@ async def test_no_turn_is_stored_twice_and_a_graph_that_is_gone_is_missed(zep, n
         learner = await system.open(TALK, tmp_path)
         again = await learn(learner, TALK.turns[:2])
         assert [dict(one.operations) for one in again] == [{"add": 1}, {}] and len(model.requests) == asked
-        assert await learner.size() == 2 and (await learner.learn(TALK.turns[2])).operations == {"add": 1}
+        os.kill(learner.pid, signal.SIGKILL)
+        assert (await learner.learn(TALK.turns[2])).operations == {"add": 1} and await learner.size() == 3
         await learner.close()
         group = json.loads((tmp_path / "group.json").read_text())["group"]
         assert group.startswith("mr1_made_1_")
         server.query("MATCH (n {group_id: $group}) DETACH DELETE n", group=group)
-        with pytest.raises(MemoryR1Error, match="is gone from Neo4j"):
+        with pytest.raises(StoreUnavailableError, match="is gone from Neo4j"):
             await system.open(TALK, tmp_path)
         await system.close()
 
@@ -157,6 +160,17 @@ async def test_a_reply_that_breaks_its_schema_is_counted(zep, tmp_path):
         assert dict(lost.operations) == {} and [one.kind for one in lost.failures] == ["malformed"]
         assert dict(kept.operations) == {"add": 1} and kept.failures == ()
         await learner.close()
+        await system.close()
+
+
+@pytest.mark.slow
+@pytest.mark.neo4j
+async def test_a_database_that_refuses_is_no_failure_of_the_library(zep, neo4j_servers, tmp_path):
+    refused = neo4j_servers("5.26").uri.replace("bolt://", "bolt://neo4j:wrong@")
+    with ModelServer([said]) as model:
+        system = await zep(model, refused)
+        with pytest.raises(StoreUnavailableError, match="zep: Neo4j: AuthError"):
+            await system.open(TALK, tmp_path)
         await system.close()
 
 

@@ -17,7 +17,8 @@ What a worker file has: `LIBRARY`, the name that pip knows; and a class `Worker`
 each of them plain or async; one request is served at a time, all on one event loop. The first line that goes out is
 {"ready": {library, version, python, imported}}, `imported`: seconds that its import took. A request is {id, op, …},
 a reply {id, ok: {…, cpu}} or {id, error: {kind, message}}. `cpu`: processor seconds of this process during the
-request, without those inside the clients of models and embedders (`CLIENTS`).
+request, without those inside the clients of models and embedders (`CLIENTS`). An error of the kind
+"StoreUnavailableError" is the database's and not the library's: nothing was learned, and nothing more can be now.
 
 The protocol has its own descriptors: what a library prints goes to stderr. When stdin ends, the process ends.
 """

@@ -10,8 +10,9 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,27 @@ SOURCE = "a message of a conversation"
 """What an episode is said to be."""
 
 _TRIES = 5
+_AWAY = {"ServiceUnavailable", "SessionExpired", "TransientError", "AuthError", "ConfigurationError"}
+"""What Neo4j's driver raises, or calls its parent, when the server is not to be had."""
+
+
+class StoreUnavailableError(Exception):
+    """Neo4j is not to be had, or has lost the graph. By its name the other side stops instead of counting a failure."""
+
+
+def watched(work: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """`work`, with errors of the database told from those of the library."""
+
+    @wraps(work)
+    async def told(*args: Any, **given: Any) -> Any:
+        try:
+            return await work(*args, **given)
+        except Exception as error:
+            if _AWAY & {kind.__name__ for kind in type(error).__mro__}:
+                raise StoreUnavailableError(f"Neo4j: {type(error).__name__}: {error}") from error
+            raise
+
+    return told
 
 
 class InOrder(CrossEncoderClient):  # pyright: ignore
@@ -44,23 +66,29 @@ class InOrder(CrossEncoderClient):  # pyright: ignore
 class Worker:
     """`Graphiti`, one group for the conversation, each turn an episode."""
 
+    @watched
     async def open(self, given: dict[str, Any]) -> None:
         """Connect, and make the library's indexes."""
         self._path = Path(given["folder"]) / GROUP
         self._kept = read_group(self._path, given["conversation"])
         self._group: str = self._kept["group"]
         logging.getLogger("neo4j.notifications").setLevel(logging.ERROR)  # pages of them for a database that is new
-        self._graphiti: Any = connect(given)
+        self._graphiti: Any = await asyncio.to_thread(connect, given)  # on the loop it would make indexes unwatched
+        await self._graphiti.driver.client.verify_connectivity()
         await indexes(self._graphiti)
-        rows = await self._rows("MATCH (e:Episodic {group_id: $group}) RETURN e.uuid AS uuid, e.name AS turn")
-        self._turns: dict[str, str] = {row["uuid"]: row["turn"] for row in rows}
-        if self._kept["begun"] and not rows:
-            raise LookupError(f"the graph {self._group!r} is gone from Neo4j: delete {str(self._path.parent)!r}")
+        await self._read()
+        if self._kept["begun"] and not self._turns:
+            raise StoreUnavailableError(
+                f"the graph {self._group!r} is gone from Neo4j: delete {str(self._path.parent)!r}"
+            )
 
+    @watched
     async def learn(self, turn: dict[str, Any], again: bool) -> dict[str, Any]:
         """Add the turn as an episode, unless a broken-off attempt has: the library would add it once more."""
-        if again and turn["id"] in self._turns.values():
-            return {"operations": {}}
+        if again:
+            await self._read()
+            if turn["id"] in self._turns.values():
+                return {"operations": {}}
         done = await self._graphiti.add_episode(
             name=turn["id"],
             episode_body=turn["line"],
@@ -75,12 +103,16 @@ class Worker:
             write_group(self._path, self._kept)
         return {"operations": operations(done.edges, done.episode.uuid)}
 
+    @watched
     async def search(self, query: str, limit: int) -> dict[str, Any]:
         """The library's own hybrid search for facts, fused by reciprocal ranks."""
         edges = await self._graphiti.search(query, group_ids=[self._group], num_results=limit)
-        found = {item["id"]: item for item in (self._item(edge) for edge in reversed(edges))}
-        return {"items": list(reversed(found.values()))}
+        found: dict[str, Any] = {}
+        for item in map(self._item, edges):
+            found.setdefault(item["id"], item)
+        return {"items": list(found.values())}
 
+    @watched
     async def size(self) -> int:
         """How many facts the group has, those that no longer hold included."""
         rows = await self._rows("MATCH ()-[e:RELATES_TO {group_id: $group}]->() RETURN count(e) AS facts")
@@ -89,6 +121,11 @@ class Worker:
     async def close(self) -> None:
         """Close the connection."""
         await self._graphiti.close()
+
+    async def _read(self) -> None:
+        """Learn which turn each episode of the group is."""
+        rows = await self._rows("MATCH (e:Episodic {group_id: $group}) RETURN e.uuid AS uuid, e.name AS turn")
+        self._turns: dict[str, str] = {row["uuid"]: row["turn"] for row in rows}
 
     async def _rows(self, query: str) -> list[Any]:
         return (await self._graphiti.driver.execute_query(query, params={"group": self._group})).records
@@ -129,13 +166,7 @@ def connect(given: dict[str, Any]) -> Any:
 
 
 async def indexes(graphiti: Any) -> None:
-    """Make the library's indexes and wait for them. Others may be making the same ones, so it is tried again.
-
-    The driver has begun to make them, unwatched; both at once would be in each other's way.
-    """
-    begun: Any = getattr(graphiti.driver, "_init_task", None)
-    if begun is not None:
-        await asyncio.wait({begun})
+    """Make the library's indexes and wait for them. Others may be making the same ones, so it is tried again."""
     for last in [False] * (_TRIES - 1) + [True]:
         try:
             await graphiti.build_indices_and_constraints()
