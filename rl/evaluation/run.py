@@ -14,7 +14,7 @@ from typing import Any
 from memory_r1.graphs.roles import Failure
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Turn
-from memory_r1.rl.evaluation.files import ANSWERS, COSTS, Journal, Place, sound
+from memory_r1.rl.evaluation.files import ANSWERS, COSTS, Journal, Place, sound, written
 from memory_r1.rl.evaluation.records import CUTS, AnswerRow, CostRow, Found
 from memory_r1.rl.metrics import recall, scores
 from memory_r1.rl.systems.types import Asked, Item, Learned, Learner, System
@@ -76,7 +76,8 @@ class _Work:
 
     async def do(self, turns: list[Turn], questions: list[Question], step: Callable[[int, int], None]) -> None:
         folder = self.place.bank(self.conversation.id)
-        folder.mkdir(parents=True, exist_ok=True)
+        with written(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         learner = await self.system.open(self.conversation, folder)
         try:
             for turn in turns:

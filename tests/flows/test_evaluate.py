@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -154,6 +155,16 @@ def test_killed_again_and_again_the_answers_are_as_if_never_interrupted(words, t
         other = (*words[:-1], tmp_path / "whole")
         assert run(*other, *rows).exit_code == 0
     assert files(out) == files(tmp_path / "whole") and len(files(out)) == 9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is taken by a Linux call")
+def test_a_full_disk_is_reported_and_the_run_goes_on(words, tmp_path):
+    status, _, err = process(*words, "--system", "rag", shell="ulimit -f 24", env=NLTK)
+    assert status == 4
+    assert "Stopped: rag" in err and "Traceback" not in err
+    assert process(*words, "--system", "rag", env=NLTK)[0] == 0
+    assert run(*words[:-1], tmp_path / "whole", "--system", "rag").exit_code == 0
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
 def test_a_second_one_in_the_same_folder_is_refused(words, tmp_path):

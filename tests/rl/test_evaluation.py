@@ -15,6 +15,7 @@ from memory_r1.memory.errors import (
     ModelUnavailableError,
     SettingsError,
     StoreError,
+    StoreUnavailableError,
 )
 from memory_r1.rl.evaluation.evaluate import clear, evaluate, held, run_here
 from memory_r1.rl.evaluation.files import ANSWERS, COSTS, Place, read_rows, read_run
@@ -203,6 +204,24 @@ def test_a_damaged_line_is_named(tmp_path):
     failures = run(plan, Fake())
     assert isinstance(failures["fake"], FileFormatError)
     assert "made-1.jsonl.part', line 2: conversation: " in str(failures["fake"])
+
+
+@pytest.mark.parametrize(("content", "message"), [("{", "Invalid JSON"), ('{"task": 1}', "task: ")])
+def test_a_run_file_that_cant_be_read_is_named(tmp_path, content, message):
+    plan = plan_of(tmp_path)
+    plan.out.mkdir()
+    (plan.out / "run.json").write_text(content)
+    with pytest.raises(FileFormatError, match=f"run.json' is no evaluation: .*{message}.*use another --out"):
+        run(plan, Fake())
+
+
+def test_a_disk_that_refuses_is_told_with_the_file(tmp_path):
+    plan = plan_of(tmp_path)
+    (plan.out / "fake").mkdir(parents=True)
+    (plan.out / "fake" / "costs").write_text("in the way")
+    failures = run(plan, Fake())
+    assert isinstance(failures["fake"], StoreUnavailableError)
+    assert "can't write" in str(failures["fake"]) and "made-0.jsonl.part" in str(failures["fake"])
 
 
 def test_a_run_that_died_between_its_two_files_goes_on(tmp_path):
