@@ -14,7 +14,7 @@ from memory_r1.graphs.remember import Limits, Remember, build_remember, plan_rem
 from memory_r1.graphs.roles import Failure, Roles, Usage
 from memory_r1.graphs.state import FAILURES, HITS, OPERATIONS, USAGE, Json
 from memory_r1.graphs.steps import Graph, Plan
-from memory_r1.graphs.watched import alone
+from memory_r1.graphs.watched import alone, left_alone
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError
@@ -94,7 +94,8 @@ class Agent:
 async def _run(graph: Graph, plan: Plan, given: Json, bank: str) -> Json:
     """What `graph` gives; its plan is run plainly when there is nobody to stream or to trace it to."""
     if alone():
-        return await plan.run(given, bank=bank)
+        with left_alone():
+            return await plan.run(given, bank=bank)
     return await cast(Any, graph).ainvoke(given, {"configurable": {"bank": bank}})
 
 

@@ -14,12 +14,14 @@ The write's key comes from the turn, so a step that runs twice applies once.
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 from langchain_core.runnables import RunnableConfig
+from numpy.typing import NDArray
 
 from memory_r1.graphs.parse import check_fact, check_operations
 from memory_r1.graphs.roles import Failure, Meter, Role, Roles, Usage, metered
@@ -50,6 +52,8 @@ from memory_r1.memory.types import Fact, Hit, Memory, Noop, Operation, Revision,
 
 log = logging.getLogger(__name__)
 
+READY = 256
+"""Vectors that are kept between finding a fact's candidates and storing it."""
 FAILED = "failed:"
 """How the reason of a Noop begins that stands for a model's failure."""
 
@@ -77,6 +81,7 @@ class Remember:
         self.embedder = embedder
         self.roles = roles
         self.limits = limits
+        self._ready: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
 
     async def extract(self, state: RememberState, config: RunnableConfig) -> RememberState:
         """Take the facts from the turn, unless the bank knows it: then end before any model is called."""
@@ -104,7 +109,7 @@ class Remember:
     async def retrieve(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
         """Find the memories like each fact, and the revision at which they were read."""
         facts = FACTS.validate_python(state.get("facts"))
-        vectors = await self.embedder.embed([fact.text for fact in facts])
+        vectors = await self._embed_facts(facts, read_turn(state["turn"]))
         queries = [Query.of(fact.text, vector) for fact, vector in zip(facts, vectors, strict=True)]
         bank, found = await self.store.search_vectors(
             bank_of(config), queries, total=self.limits.candidates, per_speaker=None
@@ -183,11 +188,23 @@ class Remember:
             meter.failures.append(failed("manager", error))
             return [Noop(fact.turns, fact.text, reason=f"{FAILED} malformed manager reply") for fact in facts]
 
+    async def _embed_facts(self, facts: Sequence[Fact], turn: Turn) -> Vectors:
+        """A row for each fact. The vectors of the memories that they would be are made in the same call."""
+        stored = [index_text(fact.text, fact.speaker, fact.when, turn.time) for fact in facts]
+        rows = await self.embedder.embed([*(fact.text for fact in facts), *stored])
+        self._ready.update(zip(stored, rows[len(facts) :], strict=True))
+        while len(self._ready) > READY:
+            self._ready.popitem(last=False)
+        return rows[: len(facts)]
+
     async def _embed(self, operations: Sequence[Operation], turn: Turn) -> Vectors:
-        made = texts(operations)
-        if not made:
-            return np.zeros((0, self.embedder.dim), np.float32)
-        return await self.embedder.embed([index_text(op.text, op.speaker, op.when, turn.time) for op in made])
+        """A row for each memory that `operations` make: what isn't ready is embedded now."""
+        wanted = [index_text(op.text, op.speaker, op.when, turn.time) for op in texts(operations)]
+        ready = {text: self._ready.pop(text) for text in dict.fromkeys(wanted) if text in self._ready}
+        missing = [text for text in dict.fromkeys(wanted) if text not in ready]
+        if missing:
+            ready.update(zip(missing, await self.embedder.embed(missing), strict=True))
+        return np.array([ready[text] for text in wanted], np.float32).reshape(len(wanted), self.embedder.dim)
 
 
 def plan_remember(steps: Remember) -> Plan:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 
 from memory_r1.memory.date_rules import RULES, Reading, Rule
 from memory_r1.memory.days import MONTHS
@@ -45,10 +46,15 @@ def find_dates(text: str, spoken: datetime) -> list[DateMention]:
     Where two rules fit, the one that starts first wins, then the longer one. An impossible date ("31 February")
     is no mention.
     """
+    return list(_found(text, spoken.date()))
+
+
+@lru_cache(maxsize=8)  # a turn is read for its prompt, and what is made of it for its date and for its wording
+def _found(text: str, spoken: date) -> tuple[DateMention, ...]:
     found: list[DateMention] = []
     for pattern, rule in RULES:
         for match in pattern.finditer(text):
-            reading = _read(rule, match, spoken.date())
+            reading = _read(rule, match, spoken)
             if reading is not None:
                 found.append(DateMention(match.start(), match.end(), match.group(), *reading))
     found.sort(key=lambda m: (m.start, -m.end))
@@ -56,7 +62,7 @@ def find_dates(text: str, spoken: datetime) -> list[DateMention]:
     for mention in found:
         if not kept or mention.start >= kept[-1].end:
             kept.append(mention)
-    return kept
+    return tuple(kept)
 
 
 def resolve(text: str, spoken: datetime) -> str:

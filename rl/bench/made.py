@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from memory_r1.memory.analysis import index_text
+from memory_r1.memory.analysis import MONTHS, index_text
 from memory_r1.memory.embedders import Embedder, Vectors
 from memory_r1.memory.store import Dump, Store
 from memory_r1.memory.stores.open import open_store, redacted
@@ -26,6 +26,12 @@ START = datetime(2024, 1, 1, 9, 0)
 SPEAKERS = ("Anna", "Ben")
 _VERBS = ("bought", "painted", "visited", "lost", "found", "repaired", "cooked", "described", "planned", "sold")
 _PLACES = ("Lisbon", "Oslo", "Kyoto", "the library", "the market", "a workshop", "her office", "the old mill")
+_KINDS = ("red", "small", "broken", "wooden", "old", "heavy", "striped", "cheap", "round", "quiet", "green", "borrowed")
+_THINGS = (
+    "kettle", "bicycle", "lamp", "guitar", "rug", "camera", "tent", "clock", "bookshelf", "sweater", "puzzle", "vase",
+    "notebook", "drum", "ladder", "mirror", "radio", "suitcase", "teapot", "blanket", "kite", "bench", "pan", "basket",
+)  # fmt: skip
+_FRIENDS = ("a neighbour", "her brother", "an old friend", "a colleague", "Clara", "Tom", "the children", "nobody")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,20 @@ def made_turns(count: int, seed: int = 0) -> list[Turn]:
         turn = Turn(f"t{at}", f"s{at // 20}", at % 20, SPEAKERS[at % 2], text, START + timedelta(minutes=at))
         turns.append(turn)
     return turns
+
+
+def plain_turns(count: int, seed: int = 0) -> list[Turn]:
+    """As `made_turns`, of everyday words that come again and again, as in people's talk; no two alike."""
+    chance = random.Random(seed)
+    said: dict[str, None] = {}
+    while len(said) < count:
+        who, verb, place = SPEAKERS[len(said) % 2], chance.choice(_VERBS), chance.choice(_PLACES)
+        thing, friend = f"{chance.choice(_KINDS)} {chance.choice(_THINGS)}", chance.choice(_FRIENDS)
+        said[f"{who} {verb} a {thing} in {place} with {friend} in {chance.choice(MONTHS)}."] = None
+    return [
+        Turn(f"t{at}", f"s{at // 20}", at % 20, SPEAKERS[at % 2], text, START + timedelta(minutes=at))
+        for at, text in enumerate(said)
+    ]
 
 
 async def made_bank(bank: str, size: int, embedder: Embedder, seed: int = 0) -> Dump:

@@ -18,7 +18,7 @@ from typing import Any
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.errors import MemoryR1Error
 from memory_r1.memory.types import Turn
-from memory_r1.rl.bench.made import SPEAKERS, Table, made_turns, percentile
+from memory_r1.rl.bench.made import SPEAKERS, Table, percentile, plain_turns
 from memory_r1.rl.bench.stub import Stub
 from memory_r1.rl.systems.bridge import Endpoint
 from memory_r1.rl.systems.hosted import HostedLearner, HostedSystem, Hosting
@@ -93,7 +93,7 @@ def _ratio(theirs: str | int | float, ours: str | int | float) -> str:
 
 
 async def _measured(name: str, embedder: Embedder, plan: Plan, tell: Callable[[str], None]) -> Measured:
-    turns = made_turns(max(plan.turns, plan.memories))
+    turns = plain_turns(max(plan.turns, plan.memories))
     hosting = _hosting(name, plan)
     seen = Measured(imported=_imported(hosting))
     async with Stub() as stub:
@@ -132,7 +132,7 @@ async def _learn(
 
 
 async def _search(learner: HostedLearner, seen: Measured) -> None:
-    for turn in made_turns(SEARCHES + 1, seed=7):
+    for turn in plain_turns(SEARCHES + 1, seed=7):
         found = await learner.search(turn.text)
         seen.searched.append((found.seconds - found.embedding, found.cpu or 0.0))
     del seen.searched[0]  # the first reads the bank

@@ -106,4 +106,8 @@ def _called(request: Mapping[str, Any], fact: str) -> Message:
     tools = [tool["function"] for tool in request["tools"]]
     name = next(tool["name"] for tool in tools if "content" in tool["parameters"].get("properties", {}))
     call = {"name": name, "arguments": json.dumps({"content": fact})}
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": "call-0", "type": "function", "function": call}]}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "call-0", "type": "function", "function": call}],
+    }
