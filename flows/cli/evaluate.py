@@ -232,8 +232,9 @@ def _report(given: Options, plan: Plan) -> None:
     show("")
     show_table(table.columns, table.overall())
     show("")
-    show_table(table.category_columns, table.by_category())
-    show("")
+    if by_category := table.by_category():
+        show_table(table.category_columns, by_category)
+        show("")
     for line in table.notes():
         show(line)
     show(f"`memory-r1 report {plan.out}` makes a page of it, with every question's trace.")
