@@ -15,6 +15,7 @@ LAYERS = ("memory", "graphs", "rl", "flows")
 
 HOMES = {
     "neo4j": ["memory/stores/neo4j*.py"],
+    "aiohttp": ["rl/systems/loopback.py"],
     "httpx": ["memory/embedders/endpoint.py", "graphs/*", "rl/*"],
     "sentence_transformers": ["memory/embedders/sentence.py"],
     "transformers": ["rl/*"],
