@@ -1,4 +1,4 @@
-"""Commands that measure: bench turn, search, write, fork, recall."""
+"""Commands that measure: bench turn, search, write, fork, recall, world."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ TurnsOption = Annotated[int, typer.Option(min=40, metavar="N", help="Turns to re
 SizesOption = Annotated[str, typer.Option(metavar="N,N", help="Memories in each bank.")]
 SizeOption = Annotated[int, typer.Option(min=1, metavar="N", help="Memories in the bank.")]
 LocomoArgument = Annotated[Path, typer.Argument(metavar="FILE", help="LoCoMo's locomo10.json.")]
+WorldsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Worlds of the test split to spoil.")]
+SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="The seed of the worlds.")]
 CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often.")]
 
 
@@ -71,6 +73,14 @@ def recall(ctx: typer.Context, file: LocomoArgument) -> None:
     from memory_r1.rl.tasks.locomo import load_locomo
 
     _report(ctx, _recalled(options(ctx), load_locomo(file)))
+
+
+@app.command()
+def world(ctx: typer.Context, worlds: WorldsOption = 20, seed: SeedOption = 0) -> None:
+    """What one wrong operation changes in the answers about a synthetic world; in percent."""
+    from memory_r1.rl.bench.world import world as measure
+
+    _report(ctx, measure(worlds, seed))
 
 
 async def _recalled(given: Options, conversations: Sequence[Conversation]) -> Table:

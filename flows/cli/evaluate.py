@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Rows: full-context, rag, rules, memory-r1, memory-r1-sft, memory-r1-ppo, memory-r1-grpo, mem0, zep, a-mem, langmem.
+Task world also has oracle, always-add, always-noop.
 A row that can't run here (no model, no library, no Neo4j) is named with its reason and gets no number.
 
 \b
@@ -34,7 +35,8 @@ Examples:
     --judge openai:judge@http://localhost:8002/v1 --judge-style lenient,strict --out results
   memory-r1 report results"""
 
-TaskOption = Annotated[str, typer.Option(metavar="NAME", help="locomo, longmemeval-oracle, longmemeval-s or msc.")]
+TASKS = "locomo, longmemeval-oracle, longmemeval-s, msc or world."
+TaskOption = Annotated[str, typer.Option(metavar="NAME", help=TASKS)]
 SplitOption = Annotated[str, typer.Option(metavar="NAME", help="train, validation, test, or all.")]
 SystemOption = Annotated[str, typer.Option("--system", metavar="NAME,…", help="The rows to run, or all.")]
 OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the results go, and are gone on with.")]

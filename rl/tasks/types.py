@@ -49,7 +49,7 @@ class Task:
     `categories`: each category's official name, mapped to the name of its column in the paper's tables (the same one
     where the paper has no table of it). `splits`: conversation ids by split; no conversation stands in two of "train",
     "validation", "test". `repaired`: how many known defects of the published file were read by rule, by kind.
-    `sha256`: of the file that it was read from, "" for a task that comes from none.
+    `sha256`: of the file that it was read from, or of all that a task holds that is made; "" where neither is known.
 
     Raises InputError when two conversations, two questions or two turns of a conversation share an id, when evidence or
     a category is unknown, or when a split names no conversation or shares a dialogue with another split.

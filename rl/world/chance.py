@@ -39,8 +39,8 @@ _ONSETS = (
 _VOWELS = ("a", "e", "i", "o", "u")
 _CODAS = ("", "", "", "n", "l", "s")
 _TOWNS = ("burg", "dorf", "field", "ford", "grad", "ham", "mouth", "stad", "ville", "wick")
-_AVOIDED = ("nig", "fag", "naz", "put", "kak", "rap", "homo", "pede", "sod", "tit", "pot", "tom", "ban", "med", "mus")
-"""Beginnings that would make an insult or an English word of three syllables."""
+_AVOIDED = ("nig", "fag", "naz", "put", "kak", "rap", "pede", "sod", "tit", "pot", "tom", "ban", "med", "mus", "get")
+"""Beginnings of which an insult or an English word might be made."""
 _PREFIX = 3
 """No two names of one world begin with the same letters, so many of them: their stems differ, too."""
 

@@ -13,7 +13,7 @@ from memory_r1.rl.tasks.check import REFUSAL
 from memory_r1.rl.world.events import PLANNED, Slot, State
 from memory_r1.rl.world.language import COUNTS, Form, listed
 
-CATEGORIES = ("present", "past", "date", "count", "still", "two-hop", "adversarial")
+CATEGORIES: tuple[str, ...] = ("present", "past", "date", "count", "still", "two-hop", "adversarial")
 """The kinds of question: what holds now, what held before, on which day, how many, whether it still holds, what follows
 from two memories, and what was never told."""
 

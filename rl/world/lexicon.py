@@ -42,6 +42,8 @@ CHAT = (
     "The weather has been lovely, hasn't it?", "How was your day?", "What are you up to?", "I love our chats.",
     "Did you watch the match?", "That made me laugh.", "Time flies, doesn't it?", "It's always nice to talk to you.",
     "I hear it might snow.", "What a week!", "You always know what to say.", "Tell me everything!",
+    "Have you eaten already?", "I wish you lived next door.", "My head is full of songs.", "Let me think.",
+    "You sound cheerful.", "Did you sleep well?", "It's so quiet here.", "We should call more often.",
 )  # fmt: skip
 FAREWELLS = ("Talk soon, {other}!", "Bye {other}, take care!", "I have to run. Speak soon!", "Good night, {other}!")
 

@@ -16,6 +16,9 @@ from memory_r1.rl.tasks.types import Conversation
 from memory_r1.rl.world import oracle
 from memory_r1.rl.world.language import read_event
 
+LIMITS = Limits(candidates=60)
+"""All memories of a world (`proposals.MOST`), so that a score says what the manager decided, not what search missed."""
+
 
 class OracleSystem:
     """Our graph, played by the oracle's extractor and answerer, and by a manager that is right, or never is."""
@@ -44,7 +47,7 @@ class OracleSystem:
         roles = oracle.roles(conversation.facts, self._manager)
         timed = type(roles)(roles.extractor, roles.manager, TimedAnswerer(roles.answerer))
         store = await SqliteStore.open(folder / FILE)
-        agent = build_agent(store, self._embedder, roles=timed, settings=Settings(Limits()))
+        agent = build_agent(store, self._embedder, roles=timed, settings=Settings(LIMITS))
         return AgentLearner(agent, conversation.id, self._watch)
 
     async def close(self) -> None:

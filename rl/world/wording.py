@@ -20,7 +20,7 @@ OWN: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("home", "move"): (
         "I moved to {a} {b}.", "Big news: {b} I moved to {a}!", "I've got a new home! I moved to {a} {b}.",
-        "We carried the last boxes into my new flat in {a} {b}, so I live there now.",
+        "I moved into my new flat in {a} {b}, it's lovely.",
     ),
     ("home", "correct"): (
         "Actually, I live in {a}, not in {b}.", "Sorry, I said {b}, but I meant {a}: that's where I live.",
@@ -157,8 +157,8 @@ def _named(day: date, said: date) -> list[str]:
 
 
 def _absolute(day: date, said: date) -> str:
-    year = f" {day.year}" if day > said or day.year != said.year else ""
-    return f"on {day.day} {MONTHS[day.month - 1]}{year}"
+    text = f"on {day.day} {MONTHS[day.month - 1]}"
+    return text if day <= said and day.year == said.year else f"{text} {day.year}"
 
 
 def _contrasted(days: tuple[str, ...], said: date) -> tuple[str, ...]:
@@ -166,4 +166,4 @@ def _contrasted(days: tuple[str, ...], said: date) -> tuple[str, ...]:
     found = [date.fromisoformat(day) for day in days]
     if all(0 < (said - day).days < 7 for day in found):
         return tuple(f"on {DAYS[day.weekday()]}" for day in found)
-    return tuple(_absolute(day, said) for day in found)
+    return tuple(f"on {day.day} {MONTHS[day.month - 1]} {day.year}" for day in found)
