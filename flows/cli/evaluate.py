@@ -59,7 +59,9 @@ AdversarialOption = Annotated[
 ConcurrencyOption = Annotated[
     int, typer.Option(min=1, metavar="N", help="Turns and questions under way at once where a model is asked.")
 ]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Throw away the results in DIR and start anew.")]
+ResumeOption = Annotated[
+    bool, typer.Option("--resume/--fresh", help="Go on with the results in DIR, or throw them away and start anew.")
+]
 RayOption = Annotated[
     str, typer.Option("--ray", metavar="ADDRESS", help="Run on a Ray cluster that sees DIR; local:N starts one here.")
 ]
@@ -84,7 +86,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options are what they are
     limit_questions: QuestionsOption = None,
     adversarial: AdversarialOption = False,
     concurrency: ConcurrencyOption = 8,
-    fresh: FreshOption = False,
+    resume: ResumeOption = True,
     ray: RayOption = "",
 ) -> None:
     """Run rows of the paper's table on a benchmark.
@@ -104,7 +106,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options are what they are
     chosen = Chosen(limit_conversations, limit_questions, adversarial)
     plan = Plan(load_task(task, data), split, chosen, rows, out, concurrency)
     judges = make_judges(_listed(judge), _listed(judge_style), judge_options(given))
-    failures = asyncio.run(_evaluate(given, plan, judges, fresh, ray))
+    failures = asyncio.run(_evaluate(given, plan, judges, not resume, ray))
     _report(given, plan)
     if failures:
         _raise(failures)

@@ -75,7 +75,7 @@ def test_rows_and_judges_can_be_added_later(words, tmp_path):
         model = ("--model", f"openai:scripted@{server.url}")
         read(*words, "--system", "rules")
         before = files(tmp_path / "out")
-        table = read(*words, "--system", "rag", *model, "--judge", f"openai:judge@{server.url}")
+        table = read(*words, "--system", "rag", "--resume", *model, "--judge", f"openai:judge@{server.url}")
     assert before.items() <= files(tmp_path / "out").items()
     judge = table["judges"][0]
     assert [judge in row["overall"] for row in table["rows"]] == [True, False]
