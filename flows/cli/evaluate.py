@@ -43,7 +43,9 @@ OutOption = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the
 DataOption = Annotated[Path | None, typer.Option(metavar="PATH", help="The task's file. Default: what was prepared.")]
 RowModelOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=MODEL", help="Another model for one row, or one role of it: NAME.ROLE=MODEL. Again."),
+    typer.Option(
+        metavar="NAME=MODEL", help="Another model for one row, or one role of it: NAME.ROLE=MODEL. May be repeated."
+    ),
 ]
 JudgeOption = Annotated[str, typer.Option(metavar="MODEL,…", help="Chat models that judge the answers.")]
 StyleOption = Annotated[str, typer.Option(metavar="STYLE,…", help="How they judge: lenient, strict, or both.")]
