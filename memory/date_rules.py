@@ -237,3 +237,7 @@ _SOURCES: tuple[tuple[str, Rule], ...] = (
      r"|(?P<first>(?:19|20)\d\d) to (?P<last>(?:19|20)\d\d)", _range),
 )  # fmt: skip
 RULES = tuple((re.compile(rf"\b(?:{source})(?![\w-])", re.IGNORECASE), rule) for source, rule in _SOURCES)
+TRIGGER = re.compile(
+    rf"\d|{_MONTH}|{_DAY}|{_SEASON}|day|night|morning|afternoon|evening|morrow|week|month|year", re.IGNORECASE
+)
+"""What every rule's expressions contain: a text without it has no mention."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
-from memory_r1.memory.date_rules import RULES, Reading, Rule
+from memory_r1.memory.date_rules import RULES, TRIGGER, Reading, Rule
 from memory_r1.memory.days import MONTHS
 
 
@@ -52,7 +52,7 @@ def find_dates(text: str, spoken: datetime) -> list[DateMention]:
 @lru_cache(maxsize=8)  # a turn is read for its prompt, and what is made of it for its date and for its wording
 def _found(text: str, spoken: date) -> tuple[DateMention, ...]:
     found: list[DateMention] = []
-    for pattern, rule in RULES:
+    for pattern, rule in RULES if TRIGGER.search(text) else ():
         for match in pattern.finditer(text):
             reading = _read(rule, match, spoken)
             if reading is not None:

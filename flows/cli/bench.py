@@ -1,4 +1,4 @@
-"""Commands that measure: bench turn, search, write, fork, recall, world."""
+"""Commands that measure: bench turn, search, write, fork, overhead, recall, world."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .shared import Options, options, plain, show, show_json, show_table
+from .shared import Options, console, options, plain, show, show_json, show_table
 
 if TYPE_CHECKING:
     from memory_r1.rl.bench.made import Table
@@ -28,6 +28,9 @@ SizeOption = Annotated[int, typer.Option(min=1, metavar="N", help="Memories in t
 LocomoArgument = Annotated[Path, typer.Argument(metavar="FILE", help="LoCoMo's locomo10.json.")]
 WorldsOption = Annotated[int, typer.Option(min=1, metavar="N", help="Worlds of the test split to spoil.")]
 SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="The seed of the worlds.")]
+OverheadTurnsOption = Annotated[int, typer.Option("--turns", min=40, metavar="N", help="Turns whose work is measured.")]
+OverheadSizeOption = Annotated[int, typer.Option("--size", min=40, metavar="N", help="Memories that are searched.")]
+SystemsOption = Annotated[str, typer.Option(metavar="NAME,NAME", help="Libraries to measure.")]
 CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often.")]
 
 
@@ -65,6 +68,30 @@ def fork(ctx: typer.Context, count: CountOption = 500, size: SizeOption = 300) -
     from memory_r1.rl.bench.fork import fork as measure
 
     _report(ctx, measure(size, count))
+
+
+@app.command()
+def overhead(
+    ctx: typer.Context, turns: OverheadTurnsOption = 200, size: OverheadSizeOption = 1_000,
+    systems: SystemsOption = "memory-r1,mem0,langmem,zep",
+) -> None:  # fmt: skip
+    """What each library does itself for a turn and a search, this one beside others, and each as multiples of ours.
+
+    The others must be installed (`memory-r1 systems install NAME`); zep needs --store neo4j://… as well.
+    """
+    _report(ctx, _overhead(options(ctx), [name.strip() for name in systems.split(",")], turns, size))
+
+
+async def _overhead(given: Options, systems: Sequence[str], turns: int, size: int) -> Table:
+    from memory_r1.memory.settings import make_embedder
+    from memory_r1.rl.bench.overhead import Plan
+    from memory_r1.rl.bench.overhead import overhead as measure
+
+    password = given.settings.store_password.get_secret_value()
+    plan = Plan(turns, size, given.values.get("store") or "", password)
+    errors = console(stderr=True)
+    tell = errors.print if errors.is_terminal else lambda line: None
+    return await measure(systems, await make_embedder(given.settings), plan, tell)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from memory_r1.memory.analysis import MONTHS, index_text
+from memory_r1.memory.analysis import index_text
 from memory_r1.memory.embedders import Embedder, Vectors
 from memory_r1.memory.store import Dump, Store
 from memory_r1.memory.stores.open import open_store, redacted
@@ -26,7 +26,10 @@ START = datetime(2024, 1, 1, 9, 0)
 SPEAKERS = ("Anna", "Ben")
 _VERBS = ("bought", "painted", "visited", "lost", "found", "repaired", "cooked", "described", "planned", "sold")
 _PLACES = ("Lisbon", "Oslo", "Kyoto", "the library", "the market", "a workshop", "her office", "the old mill")
-_KINDS = ("red", "small", "broken", "wooden", "old", "heavy", "striped", "cheap", "round", "quiet", "green", "borrowed")
+_KINDS = (
+    "red", "small", "broken", "wooden", "old", "heavy", "striped", "cheap", "round", "quiet", "green", "borrowed",
+    "pale", "blue", "large", "clean", "dusty", "painted", "light", "folding", "plain", "square", "yellow", "tall",
+)  # fmt: skip
 _THINGS = (
     "kettle", "bicycle", "lamp", "guitar", "rug", "camera", "tent", "clock", "bookshelf", "sweater", "puzzle", "vase",
     "notebook", "drum", "ladder", "mirror", "radio", "suitcase", "teapot", "blanket", "kite", "bench", "pan", "basket",
@@ -114,7 +117,7 @@ def plain_turns(count: int, seed: int = 0) -> list[Turn]:
     while len(said) < count:
         who, verb, place = SPEAKERS[len(said) % 2], chance.choice(_VERBS), chance.choice(_PLACES)
         thing, friend = f"{chance.choice(_KINDS)} {chance.choice(_THINGS)}", chance.choice(_FRIENDS)
-        said[f"{who} {verb} a {thing} in {place} with {friend} in {chance.choice(MONTHS)}."] = None
+        said[f"{who} {verb} a {thing} in {place} with {friend}."] = None
     return [
         Turn(f"t{at}", f"s{at // 20}", at % 20, SPEAKERS[at % 2], text, START + timedelta(minutes=at))
         for at, text in enumerate(said)

@@ -1,4 +1,4 @@
-"""What each library does itself to remember one turn and to search, side by side: same turns, model, embedder, protocol.
+"""What each library does itself to remember one turn and to search: the same turns, model, embedder and protocol.
 
 Every library, this one too, runs in a process of its own behind `rl.systems`' bridge, in front of a model that answers
 at once (`rl.bench.stub`). So what is left is the library's own work.
@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from memory_r1.memory.embedders import Embedder
-from memory_r1.memory.errors import MemoryR1Error
+from memory_r1.memory.errors import MemoryR1Error, ModelError
 from memory_r1.memory.types import Turn
 from memory_r1.rl.bench.made import SPEAKERS, Table, percentile, plain_turns
 from memory_r1.rl.bench.stub import Stub
 from memory_r1.rl.systems.bridge import Endpoint
 from memory_r1.rl.systems.hosted import HostedLearner, HostedSystem, Hosting
 from memory_r1.rl.systems.peers import WORKERS, find_peer
+from memory_r1.rl.systems.readers import make_reader
+from memory_r1.rl.systems.zep import check_answers, neo4j_settings
 from memory_r1.rl.tasks.types import Conversation
 
 OURS = "memory-r1"
@@ -32,10 +33,11 @@ SEARCHES = 100
 MODULES = {OURS: "memory_r1.graphs", "mem0": "mem0", "langmem": "langmem", "zep": "graphiti_core"}
 """What a program imports of each library."""
 
-COLUMNS = (
-    "system", "version", "model_calls", "prompt_chars", "texts_embedded", "cpu_p50_ms", "cpu_first_20_ms",
-    "cpu_last_20_ms", "search_p50_ms", "search_p95_ms", "search_cpu_p50_ms", "import_s", "note",
+FIGURES = (
+    "version", "model_calls", "prompt_chars", "texts_embedded", "cpu_p50_ms", "cpu_first_20_p50_ms",
+    "cpu_last_20_p50_ms", "search_p50_ms", "search_p95_ms", "search_cpu_p50_ms", "import_s", "not_run",
 )  # fmt: skip
+"""What is told of each library: counts per turn, processor time per turn, and so on; `not_run` says why it wasn't."""
 
 
 @dataclass(slots=True)
@@ -53,57 +55,62 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured. `turns`: whose work is measured; `memories`: in the bank when it is searched."""
+    """How much is measured.
+
+    `turns`: whose work is measured; `memories`: in the bank when it is searched. `neo4j`, `password`: of the server
+    that zep needs.
+    """
 
     turns: int = 200
     memories: int = 1_000
-    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    neo4j: str = ""
+    password: str = field(default="", repr=False)
 
 
 async def overhead(
     systems: Sequence[str], embedder: Embedder, plan: Plan = Plan(), tell: Callable[[str], None] = lambda line: None
 ) -> Table:
     """Measure `systems` one after the other. One that can't run has a row that says why. `tell`: progress."""
-    rows: list[tuple[str | int | float, ...]] = []
+    found: dict[str, dict[str, str | float]] = {}
     for name in systems:
         try:
-            rows.append(_row(name, await _measured(name, embedder, plan, tell), plan))
+            found[name] = _figures(await _measured(name, embedder, plan, tell), plan)
         except MemoryR1Error as error:
-            rows.append((name, "", *[""] * (len(COLUMNS) - 3), f"not run: {error}"))
+            found[name] = {"not_run": str(error)}
     note = (
-        f"one turn of one fact, {plan.turns} turns, model answering at once; CPU is each library's process without "
-        f"HTTP client, model and embedding; search of {plan.memories} memories for 60, without the query's embedding; "
-        f"embedder {embedder.name}"
+        f"one turn of one fact, {plan.turns} turns, model answering at once; CPU is each library's process without the "
+        f"clients of model and embedder; search for 60 of {plan.memories} memories, without the query's embedding; "
+        f"embedder {embedder.name}; ratio: to {OURS}"
     )
-    return Table("overhead", note, COLUMNS, rows)
+    others = [name for name in found if name != OURS]
+    columns = ("figure", *found, *(f"{name}_ratio" for name in others))
+    rows: list[tuple[str | int | float, ...]] = [
+        (
+            figure,
+            *(each.get(figure, "") for each in found.values()),
+            *(_ratio(found[name].get(figure, ""), found.get(OURS, {}).get(figure, "")) for name in others),
+        )
+        for figure in FIGURES
+    ]
+    return Table("overhead", note, columns, rows)
 
 
-def ratios(table: Table) -> list[tuple[str, ...]]:
-    """Every other library's figures as multiples of ours: (system, figure, …), "" where either is missing."""
-    names = ("model_calls", "prompt_chars", "texts_embedded", "cpu_p50_ms", "search_p50_ms")
-    found = {str(row[0]): dict(zip(table.columns, row, strict=True)) for row in table.rows}
-    ours = found.pop(OURS, {})
-    return [(name, *(_ratio(row[figure], ours.get(figure, "")) for figure in names)) for name, row in found.items()]
-
-
-def _ratio(theirs: str | int | float, ours: str | int | float) -> str:
-    if isinstance(theirs, str) or isinstance(ours, str) or not ours:
-        return ""
-    return f"{theirs / ours:.1f}x"
+def _ratio(theirs: str | float, ours: str | float) -> str | float:
+    return "" if isinstance(theirs, str) or isinstance(ours, str) or not ours else round(theirs / ours, 2)
 
 
 async def _measured(name: str, embedder: Embedder, plan: Plan, tell: Callable[[str], None]) -> Measured:
     turns = plain_turns(max(plan.turns, plan.memories))
-    hosting = _hosting(name, plan)
+    hosting = await _hosting(name, plan)
     seen = Measured(imported=_imported(hosting))
     async with Stub() as stub:
-        system = HostedSystem(hosting, Endpoint("stub", stub.url), embedder, _Unread())
+        system = HostedSystem(hosting, Endpoint("stub", stub.url), embedder, make_reader())
         with TemporaryDirectory(prefix="memory-r1-bench-", ignore_cleanup_errors=True) as folder:
             try:
                 learner = await system.open(Conversation("bench", SPEAKERS, tuple(turns), ()), Path(folder))
                 try:
                     seen.version = learner.ready["version"]
-                    await _learn(learner, stub, turns, seen, lambda line: tell(f"{name}: {line}"))
+                    await _learn(learner, turns, seen, lambda line: tell(f"{name}: {line}"))
                     await _search(learner, seen)
                 finally:
                     await learner.close()
@@ -120,14 +127,13 @@ def _imported(hosting: Hosting) -> float:
     return median(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(3))
 
 
-async def _learn(
-    learner: HostedLearner, stub: Stub, turns: Sequence[Turn], seen: Measured, tell: Callable[[str], None]
-) -> None:
+async def _learn(learner: HostedLearner, turns: Sequence[Turn], seen: Measured, tell: Callable[[str], None]) -> None:
     for at, turn in enumerate(turns):
         if at % 100 == 0:
             tell(f"turn {at} of {len(turns)}")
-        stub.fact = turn.text
         done = await learner.learn(turn)
+        if done.failures or sum(done.operations.values()) != 1:
+            raise ModelError(f"turn {turn.id!r} became {dict(done.operations)!r}, not one memory: {done.failures!r}")
         seen.learned.append((done.usage.calls, done.usage.prompt_chars, done.embedded, done.cpu or 0.0))
 
 
@@ -138,34 +144,28 @@ async def _search(learner: HostedLearner, seen: Measured) -> None:
     del seen.searched[0]  # the first reads the bank
 
 
-def _hosting(name: str, plan: Plan) -> Hosting:
+async def _hosting(name: str, plan: Plan) -> Hosting:
     if name == OURS:
         return Hosting(OURS, Path(sys.executable), WORKERS / "memory_r1_worker.py")
     peer = find_peer(name)
-    return Hosting(name, peer.environment.need(), peer.worker, settings=plan.settings)
+    settings: Mapping[str, str] = {}
+    if name == "zep":
+        settings = neo4j_settings(plan.neo4j, plan.password)
+        await check_answers(plan.neo4j)
+    return Hosting(name, peer.environment.need(), peer.worker, settings=settings)
 
 
-def _row(name: str, seen: Measured, plan: Plan) -> tuple[str | int | float, ...]:
+def _figures(seen: Measured, plan: Plan) -> dict[str, str | float]:
     calls, chars, texts, cpu = zip(*seen.learned[: plan.turns], strict=True)
     wall, searching = zip(*seen.searched, strict=True)
-    edges = (cpu, cpu[:EDGE], cpu[-EDGE:])
-    return (
-        name, seen.version, _mean(calls), round(_mean(chars)), _mean(texts),
-        *(round(1000 * percentile(part, 0.5), 2) for part in edges),
-        *(round(1000 * percentile(wall, share), 2) for share in (0.5, 0.95)),
-        round(1000 * percentile(searching, 0.5), 2), round(seen.imported, 2), "",
+    counts = (_mean(calls), round(_mean(chars)), _mean(texts))
+    times = (
+        *(percentile(part, 0.5) for part in (cpu, cpu[:EDGE], cpu[-EDGE:])),
+        percentile(wall, 0.5), percentile(wall, 0.95), percentile(searching, 0.5),
     )  # fmt: skip
+    told = (seen.version, *counts, *(round(1000 * seconds, 2) for seconds in times), round(seen.imported, 2))
+    return dict(zip(FIGURES, told, strict=False))
 
 
 def _mean(values: Sequence[int]) -> float:
     return round(sum(values) / len(values), 2)
-
-
-class _Unread:
-    """A reader for a system that is asked nothing."""
-
-    async def read(self, *_: object) -> Any:
-        raise AssertionError("nothing is asked")
-
-    async def close(self) -> None:
-        """Nothing to close."""

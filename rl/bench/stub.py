@@ -1,33 +1,31 @@
-"""A chat model's endpoint that costs nothing: every turn is one fact, told to each library in the form that it asks for.
+"""A chat model's endpoint that answers at once: every turn is one fact, told to each library as it asks for it.
 
     async with Stub() as stub:
-        stub.fact = "Anna bought a kettle."     # what the next replies say
         Endpoint("stub", stub.url)
 
-A real HTTP server on loopback; the replies are made by `reply`, by what the prompt asks for.
+A real HTTP server on loopback. What it says stands in `canned` for other libraries, and here for this one.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from memory_r1.graphs import prompts
+from memory_r1.rl.bench import canned
 from memory_r1.rl.systems.loopback import LoopbackServer, Reply, Request
 
-Message = dict[str, Any]
-
+_LAST = re.compile(r'^Last turn, .*:\n"(?:[^"\\]|\\.)*": ("(?:[^"\\]|\\.)*")', re.MULTILINE)
 _ASKED = re.compile(r"^(\d+): ", re.MULTILINE)
 
 
 class Stub:
-    """Serves while its `async with` block runs. `fact`: what the replies say; `calls`: how many were made."""
+    """Serves while its `async with` block runs. `calls`: how many completions it was asked for."""
 
-    def __init__(self, fact: str = "") -> None:
-        self.fact = fact
+    def __init__(self) -> None:
         self.calls = 0
         self._server = LoopbackServer(self._handle)
 
@@ -49,65 +47,32 @@ class Stub:
         if not request.path.endswith("/chat/completions"):
             return Reply(404, b'{"error": {"message": "only chat completions are served"}}')
         self.calls += 1
-        return Reply(200, completion(reply(json.loads(request.body), self.fact)))
+        message = reply(json.loads(request.body))
+        if message is None:
+            return Reply(400, b'{"error": {"message": "a prompt of no library that is known here"}}')
+        return Reply(200, completion(message))
 
 
-def completion(message: Message) -> bytes:
+def completion(message: canned.Message) -> bytes:
     """The body of a chat completion whose message is `message`."""
     finish = "tool_calls" if message.get("tool_calls") else "stop"
-    choice = {"index": 0, "finish_reason": finish, "message": message}
+    choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", **message}}
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     head = {"id": "stub", "object": "chat.completion", "created": 0, "model": "stub"}
     return json.dumps({**head, "choices": [choice], "usage": usage}).encode()
 
 
-def reply(request: Mapping[str, Any], fact: str) -> Message:
-    """The message that answers `request`, which says `fact` where a fact is asked for.
-
-    Knows this library's prompts, Mem0's extraction and LangMem's tools.
-    """
-    if request.get("tools"):
-        return _called(request, fact)
-    system = str(request["messages"][0]["content"])
-    for prompt, answer in _OURS.items():
-        if system == prompt:
-            return said(answer(request, fact))
-    return said({"memory": [{"id": "0", "text": fact, "attributed_to": "user"}]})
+def reply(request: Mapping[str, Any]) -> canned.Message | None:
+    """The message that answers `request`, the body of a chat completion; None for a prompt of no library known."""
+    system, text = (str(request["messages"][at].get("content") or "") for at in (0, -1))
+    if system == prompts.EXTRACTOR:
+        said = _LAST.search(text)
+        return _said({"facts": [{"text": json.loads(said[1]), "when": "", "entities": []}] if said else []})
+    if system == prompts.MANAGER:
+        asked = _ASKED.findall(text.rpartition("New facts:\n")[2])
+        return _said({"operations": [{"fact": int(n), "op": "ADD", "targets": [], "text": ""} for n in asked]})
+    return canned.reply(request)
 
 
-def said(value: Any) -> Message:
-    """A message that is `value` as JSON."""
-    return {"role": "assistant", "content": json.dumps(value)}
-
-
-def _operations(request: Mapping[str, Any], fact: str) -> Any:
-    """An ADD for every fact that the manager is asked about."""
-    asked = str(request["messages"][-1]["content"]).rpartition("New facts:\n")[2]
-    return {"operations": [{"fact": int(n), "op": "ADD", "targets": [], "text": ""} for n in _ASKED.findall(asked)]}
-
-
-def _facts(request: Mapping[str, Any], fact: str) -> Any:
-    return {"facts": [{"text": fact, "when": "", "entities": []}]}
-
-
-def _answer(request: Mapping[str, Any], fact: str) -> Any:
-    return {"selected": [], "answer": fact or "not mentioned"}
-
-
-_OURS: dict[str, Callable[[Mapping[str, Any], str], Any]] = {
-    prompts.EXTRACTOR: _facts,
-    prompts.MANAGER: _operations,
-    prompts.ANSWERER: _answer,
-}
-
-
-def _called(request: Mapping[str, Any], fact: str) -> Message:
-    """A call of the tool that inserts a memory: the one that takes `content`."""
-    tools = [tool["function"] for tool in request["tools"]]
-    name = next(tool["name"] for tool in tools if "content" in tool["parameters"].get("properties", {}))
-    call = {"name": name, "arguments": json.dumps({"content": fact})}
-    return {
-        "role": "assistant",
-        "content": None,
-        "tool_calls": [{"id": "call-0", "type": "function", "function": call}],
-    }
+def _said(value: object) -> canned.Message:
+    return {"content": json.dumps(value)}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memory_r1.memory.date_rules import RULES, TRIGGER
 from memory_r1.memory.dates import find_dates, resolve
 from memory_r1.memory.days import say
 from memory_r1.memory.types import WHEN
@@ -193,3 +194,14 @@ def test_what_is_spoken_of_as_gone_came_before(text: str, resolved: str) -> None
 )
 def test_a_weekday_that_is_no_day_is_left_alone(text: str) -> None:
     assert resolve(text, WEDNESDAY) == text
+
+
+PIECES = """
+    in on the last next this past a few two 3 2023 March Mar. May Friday Fri weekend days week years ago before of to
+    summer winter yesterday tomorrow tonight other morning evening over since back 2023-05-07 it
+""".split()
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join) | st.text(max_size=40))
+def test_what_has_no_trigger_has_no_date(text: str):
+    assert TRIGGER.search(text) or not any(pattern.search(text) for pattern, _ in RULES)
