@@ -18,8 +18,8 @@ from memory_r1.memory.types import Fact, Hit, Memory, Turn
 
 Message = dict[str, str]
 
-EXTRACT_CHARS = 1_800
-MANAGE_CHARS = 2_200
+EXTRACT_CHARS = 1_500
+MANAGE_CHARS = 1_700
 """Budgets in characters: what is optional (context, further candidates) is shown while it fits."""
 TURN_CHARS = 12_000
 """Characters of a turn that the extractor is shown."""

@@ -25,7 +25,7 @@ async def test_an_ordinary_turn_costs_two_calls_and_a_known_one_none():
     agent, models = agent_of([facts("Ann has a dog called Rex.")], [operations((0, "ADD", [], ""))])
     done = await agent.learn(said("I have a dog called Rex!"), "ann")
     assert done.created == ("m1",) and done.usage.calls == 2
-    assert done.usage.prompt_chars == models["extractor"].chars() + models["manager"].chars() <= 4_000
+    assert done.usage.prompt_chars == models["extractor"].chars() + models["manager"].chars() <= 3_200
     again = await agent.learn(said("I have a dog called Rex!"), "ann")
     assert again.usage.calls == 0 and len(models["extractor"].seen) == 1
 

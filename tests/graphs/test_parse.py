@@ -190,14 +190,14 @@ def test_the_answerer_sees_the_papers_lines():
     st.lists(WORDS, min_size=15, max_size=15),
     st.lists(WORDS, max_size=3),
 )
-def test_an_ordinary_turn_costs_at_most_4000_characters(turn, new, stored, before):
+def test_an_ordinary_turn_costs_at_most_3200_characters(turn, new, stored, before):
     """Facts and memories of up to 20 words, three facts, five candidates each, three turns before it."""
     text = lambda words: " ".join(words)  # noqa: E731
     context = [said(text(words) * 2, n) for n, words in enumerate(before)]
     first = prompts.extractor(said(text(turn) * 3, 9), context)
     candidates = [hits(*(text(w) for w in stored[5 * n : 5 * n + 5]), first=5 * n + 1) for n in range(len(new))]
     second = prompts.manager([Fact(text(words), "Ann", ("t",)) for words in new], candidates)
-    assert first.chars + second.chars <= 4_000 and len(second.shown) >= len(new)
+    assert first.chars + second.chars <= 3_200 and len(second.shown) >= len(new)
 
 
 def test_candidates_are_shown_once_and_the_best_of_each_fact_always():
