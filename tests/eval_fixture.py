@@ -53,7 +53,7 @@ def story() -> Conversation:
     questions = (
         Question("1", "When did Ann move to Oslo?", "7 May 2023", "temporal", ("D1:1",)),
         Question("2", "What does Bob collect?", "old maps", "single-hop", ("D1:2",)),
-        Question("3", "What does Ann collect?", "old maps", "adversarial", ("D1:2",), unanswerable=True),
+        Question("3", "What does Ann collect?", "old maps", "adversarial", ("D1:2",), None, True, True),
     )
     return Conversation("made-1", ("Ann", "Bob"), turns, questions)
 

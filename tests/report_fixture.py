@@ -102,6 +102,7 @@ def answer(made: Made, seed: int, system: str, quality: float, conversation: str
     return AnswerRow(
         conversation, f"{conversation}/{at}", text, category, gold, said, found,
         tuple(memory.id for memory in found[:3]), evidence, own | mem0, recall, failed, category == "adversarial",
+        category == "adversarial",
     )  # fmt: skip
 
 

@@ -17,12 +17,12 @@ from memory_r1.rl.tasks.types import Conversation, Task
 class Chosen:
     """Which of a split's questions are asked: of the first `conversations` the first `questions` each, None for all.
 
-    `unanswerable`: also those that the conversation doesn't answer, which are scored apart.
+    `adversarial`: also those that the task leaves out of its figures (`Question.apart`), which are scored apart.
     """
 
     conversations: int | None = None
     questions: int | None = None
-    unanswerable: bool = False
+    adversarial: bool = False
 
     def of(self, conversations: Sequence[Conversation]) -> tuple[Conversation, ...]:
         """`conversations` with the questions to ask; those that have none are left out."""
@@ -30,16 +30,14 @@ class Chosen:
         return tuple(conversation for conversation in chosen if conversation.questions)
 
     def _asked(self, conversation: Conversation) -> Conversation:
-        questions = tuple(
-            question for question in conversation.questions if self.unanswerable or not question.unanswerable
-        )
+        questions = tuple(question for question in conversation.questions if self.adversarial or not question.apart)
         return replace(conversation, questions=questions[: self.questions])
 
     def described(self) -> dict[str, str]:
         """As `RunInfo.asked` has it."""
         found = {"conversations": self.conversations, "questions": self.questions}
         limits = {name: f"the first {limit}" for name, limit in found.items() if limit is not None}
-        return {**limits, "unanswerable": "asked" if self.unanswerable else "left out"}
+        return {**limits, "adversarial": "asked" if self.adversarial else "left out"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class AnswerRow:
 
     `scores`: {"locomo": {"f1", "em"}, "mem0": {"f1", "bleu1", "em"}}, each in [0, 1]. `recall`: share of the evidence
     turns among the best k found, by k as text; None without evidence, or where the system doesn't name turns.
-    `selected`: ids of those in `found` that the answer rests on. `unanswerable`: scored apart.
+    `selected`: ids of those in `found` that the answer rests on. `unanswerable`, `apart`: of the question.
     """
 
     conversation: str
@@ -56,6 +56,7 @@ class AnswerRow:
     recall: Mapping[str, float] | None
     failures: tuple[Failure, ...] = ()
     unanswerable: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class RunInfo:
     """What was run. `rows`: by system name. `wall`: seconds spent in all, over all runs that made it.
 
     `categories`: official name to the paper's name. `machine`: what it ran on. `asked`: which of the split's questions
-    were asked, where not all: "conversations", "questions" (of each), "unanswerable".
+    were asked, where not all: "conversations", "questions" (of each), "adversarial".
     """
 
     task: str

@@ -132,7 +132,7 @@ def answer_row(conversation: str, question: Question, asked: Asked) -> AnswerRow
         tuple(map(_found, asked.items)), asked.selected, question.evidence,
         scores(text, question.answer, question.category),
         recall(found, question.evidence, CUTS) if asked.tells_turns else None,
-        asked.failures, question.unanswerable,
+        asked.failures, question.unanswerable, question.apart,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from memory_r1.rl.metrics.costs import Costs, summary
 from memory_r1.rl.report.collect import Collected, Measure, collect
 from memory_r1.rl.report.reading import Entry, read_evaluation
-from memory_r1.rl.report.tables import OVERALL, UNANSWERABLE, Cells, Group, cells, groups, recalls
+from memory_r1.rl.report.tables import APART, OVERALL, Cells, Group, cells, groups, recalls
 
 SHOWN_CUT = "60"
 """The k of the recall that the table shows."""
@@ -56,9 +56,9 @@ class Summary:
             return {**about, "not_run": info.not_run}
         found = {_name(group): self._group(figures, group) for group in self.groups}
         overall = found.pop(OVERALL, {})
-        apart = found.pop(UNANSWERABLE, None)
+        apart = found.pop(APART, None)
         scored = {"overall": overall, "categories": found} if not figures.missing else {"unfinished": figures.missing}
-        refused = {"unanswerable": apart} if apart and not figures.missing else {}
+        refused = {"adversarial": apart} if apart and not figures.missing else {}
         return {**about, **scored, **refused, "costs": asdict(figures.costs), "wall": info.wall}
 
     def _group(self, figures: Figures, group: Group) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _figures(collected: Collected, entry: Entry, columns: Sequence[Group]) -> Fi
 
 
 def _name(group: Group) -> str:
-    return group.key if group.key in (OVERALL, UNANSWERABLE) else group.official
+    return group.key if group.key in (OVERALL, APART) else group.official
 
 
 def _gap(row: Figures) -> str:

@@ -65,6 +65,7 @@ class Asking:
     category: str
     evidence: tuple[str, ...]
     unanswerable: bool
+    apart: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,14 @@ def _checked(entry: Entry, conversation: str, questions: dict[str, Asking]) -> I
             raise FileFormatError(f"{place}: it stands twice, or under another conversation")
         seen.add(row.question_id)
         asking = Asking(
-            conversation, row.question_id, row.question, row.gold, row.category, row.evidence, row.unanswerable
+            conversation,
+            row.question_id,
+            row.question,
+            row.gold,
+            row.category,
+            row.evidence,
+            row.unanswerable,
+            row.apart,
         )
         if questions.setdefault(row.question_id, asking) != asking:
             raise InputError(f"{place}: another system was asked something else under this id: report them apart")

@@ -14,8 +14,8 @@ from memory_r1.rl.report.costs import Spent, spent
 from memory_r1.rl.report.published import Published, published, published_on
 from memory_r1.rl.report.reading import Entry, Evaluation, read_evaluation
 from memory_r1.rl.report.tables import (
+    APART,
     OVERALL,
-    UNANSWERABLE,
     Cells,
     Group,
     Judged,
@@ -67,7 +67,7 @@ class Figures:
     def measures(self, group: Group) -> list[Measure]:
         """The columns of `group`. What can't be answered has LoCoMo's score of refusals, and the judges' columns."""
         found = self.collected.measures
-        return [one for one in found if one.judge or one.key == "lf1"] if group.key == UNANSWERABLE else list(found)
+        return [one for one in found if one.judge or one.key == "lf1"] if group.key == APART else list(found)
 
 
 def figures(folders: Sequence[Path], base: str = "") -> Figures:

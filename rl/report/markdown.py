@@ -10,7 +10,7 @@ from memory_r1.rl.report.collect import Measure
 from memory_r1.rl.report.costs import Spent
 from memory_r1.rl.report.figures import Figures
 from memory_r1.rl.report.published import SOURCE, URL
-from memory_r1.rl.report.tables import OVERALL, UNANSWERABLE, Cell, Cells, Group
+from memory_r1.rl.report.tables import APART, OVERALL, Cell, Cells, Group
 
 DASH = "–"
 
@@ -63,7 +63,7 @@ def _intro(found: Figures) -> Iterable[str]:
 
 
 def _categories(found: Figures) -> list[Group]:
-    return [group for group in found.groups if group.key not in (OVERALL, UNANSWERABLE)]
+    return [group for group in found.groups if group.key not in (OVERALL, APART)]
 
 
 def _main(found: Figures) -> str:

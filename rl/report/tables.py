@@ -10,7 +10,7 @@ from memory_r1.rl.metrics.bootstrap import Interval, interval, paired
 from memory_r1.rl.report.collect import Asking, Collected, Mark, Measure
 from memory_r1.rl.report.reading import Entry
 
-OVERALL, UNANSWERABLE = "overall", "unanswerable"
+OVERALL, APART = "overall", "apart"
 
 PAPER_ORDER = ("Single Hop", "Multi-Hop", "Open Domain", "Temporal")
 """The order of the columns in the paper's table of LoCoMo."""
@@ -47,8 +47,8 @@ Cells = Mapping[tuple[str, str], Cell]
 
 
 def groups(collected: Collected) -> list[Group]:
-    """The groups of columns, in the paper's order; overall last; what can't be answered apart, behind it."""
-    asked = [asking for asking in collected.questions.values() if not asking.unanswerable]
+    """The groups of columns, in the paper's order; overall last; what is scored apart, behind it."""
+    asked = [asking for asking in collected.questions.values() if not asking.apart]
     papers = collected.evaluation.info.categories
     names = [name for name in papers if any(asking.category == name for asking in asked)]
     names += sorted({asking.category for asking in asked} - set(names))
@@ -58,8 +58,8 @@ def groups(collected: Collected) -> list[Group]:
         for at, name in enumerate(names)
     ]
     found.append(Group(OVERALL, "Overall", "", tuple(asked)))
-    refused = tuple(asking for asking in collected.questions.values() if asking.unanswerable)
-    return found + ([Group(UNANSWERABLE, "Unanswerable", "scored apart", refused)] if refused else [])
+    refused = tuple(asking for asking in collected.questions.values() if asking.apart)
+    return found + ([Group(APART, "Adversarial", "scored apart", refused)] if refused else [])
 
 
 def _place(paper: str) -> int:
@@ -116,7 +116,7 @@ def _turned(gap: Interval) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one judge said of one row's answers, unanswerable questions left out: counts of each label."""
+    """What one judge said of one row's answers, questions that are scored apart left out: counts of each label."""
 
     judge: str
     row: str
@@ -137,7 +137,7 @@ def judgements(collected: Collected) -> list[Judged]:
     found: list[Judged] = []
     for judge in collected.evaluation.judges:
         for name, marks in collected.marks.items():
-            asked = [mark for id, mark in marks.items() if not collected.questions[id].unanswerable]
+            asked = [mark for id, mark in marks.items() if not collected.questions[id].apart]
             labels = [mark.labels.get(judge, "") for mark in asked]
             counts = [labels.count(label) for label in ("CORRECT", "WRONG", "UNUSABLE", "")]
             if asked:

@@ -125,6 +125,7 @@ def _question(qa: Any, id: str, turns: Sequence[Turn], place: str, counts: Count
     return Question(
         id, get(qa, "question", str, place), str(answer), CATEGORIES[category],
         _evidence(strings, {turn.id for turn in turns}, counts), turns[-1].time if turns else None, category == 5,
+        category == 5,
     )  # fmt: skip
 
 

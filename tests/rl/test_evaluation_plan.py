@@ -71,7 +71,7 @@ def test_other_settings_are_refused_by_name_and_nothing_is_touched(tmp_path):
     cases = {
         r"fake's version is '1', now '2'": (plan, Fake(about="2")),
         r"questions asked: all, now the first 2": (plan_of(tmp_path, chosen=Chosen(questions=2)), Fake()),
-        r"unanswerable asked: left out, now asked": (plan_of(tmp_path, chosen=Chosen(unanswerable=True)), Fake()),
+        r"adversarial asked: left out, now asked": (plan_of(tmp_path, chosen=Chosen(adversarial=True)), Fake()),
         r"split is 'test', now 'all'": (Plan(plan.task, "all", Chosen(), plan.rows, plan.out), Fake()),
         r"data_sha256 is '.*', now '000": (Plan(other, "test", Chosen(), plan.rows, plan.out), Fake()),
     }
@@ -82,11 +82,11 @@ def test_other_settings_are_refused_by_name_and_nothing_is_touched(tmp_path):
 
 
 def test_questions_without_an_answer_are_asked_when_wished_and_stand_apart(tmp_path):
-    plan = plan_of(tmp_path, chosen=Chosen(unanswerable=True))
+    plan = plan_of(tmp_path, chosen=Chosen(adversarial=True))
     run(plan, Fake(says=lambda question: "not mentioned" if question.unanswerable else question.answer))
     row = summarize(plan.out).data()["rows"][0]
-    assert (row["overall"]["questions"], row["unanswerable"]["questions"]) == (12, 3)
-    assert row["unanswerable"]["locomo.f1"]["mean"] == 1
+    assert (row["overall"]["questions"], row["adversarial"]["questions"]) == (12, 3)
+    assert row["adversarial"]["locomo.f1"]["mean"] == 1
     assert answers(plan)[-1].unanswerable and set(answers(plan)[-1].scores) == {"locomo"}
 
 
@@ -95,7 +95,7 @@ def test_the_first_conversations_and_questions_are_chosen():
     talks = [story(), replace(story(), id="b"), replace(story(), id="c")]
     assert [(talk.id, len(talk.questions)) for talk in chosen.of(talks)] == [("made-1", 1), ("b", 1)]
     trap = replace(story(), questions=story().questions[2:])
-    assert Chosen().of([trap]) == () and len(Chosen(unanswerable=True).of([trap])[0].questions) == 1
+    assert Chosen().of([trap]) == () and len(Chosen(adversarial=True).of([trap])[0].questions) == 1
 
 
 def test_two_at_once_in_one_folder_are_refused(tmp_path):

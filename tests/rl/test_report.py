@@ -17,7 +17,7 @@ from memory_r1.rl.report.figures import Figures, figures
 from memory_r1.rl.report.markdown import bounds, escaped, markdown, percent
 from memory_r1.rl.report.published import LOCOMO, published, published_on
 from memory_r1.rl.report.reading import read_evaluation
-from memory_r1.rl.report.tables import OVERALL, UNANSWERABLE, Cell, cells, groups
+from memory_r1.rl.report.tables import APART, OVERALL, Cell, cells, groups
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_base_must_have_figures(folder: Path):
 def test_what_cannot_be_answered_stands_apart(tmp_path: Path):
     found = figures([make_evaluation(tmp_path, replace(SMALL, adversarial=2))])
     apart = found.groups[-1]
-    assert apart.key == UNANSWERABLE and len(apart.questions) == 6 and len(found.overall.questions) == 30
+    assert apart.key == APART and len(apart.questions) == 6 and len(found.overall.questions) == 30
     assert [one.key for one in found.measures(apart)] == ["lf1", "j0"]
     assert found.cells["rules"][OVERALL, "f1"].count == 30
 

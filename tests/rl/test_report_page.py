@@ -123,11 +123,11 @@ def test_the_same_folder_gives_the_same_bytes(found: Figures, text: str, tmp_pat
 def test_the_table_has_the_papers_layout(found: Figures, text: str):
     parsed = Parsed(text)
     heads = [one["data-head"] for one in parsed.all("th") if "data-head" in one]
-    assert heads == ["c0", "c1", "c2", "c3", "overall", "unanswerable"]
+    assert heads == ["c0", "c1", "c2", "c3", "overall", "apart"]
     assert [one["colspan"] for one in parsed.all("th") if "data-head" in one][:5] == ["3"] * 5
     shown = [(one["data-g"], one["data-m"]) for one in parsed.all("th") if "data-m" in one and "hidden" not in one]
     assert shown[:3] == [("c0", "f1"), ("c0", "b1"), ("c0", "j0")] and shown[-2:] == [
-        ("unanswerable", "lf1"), ("unanswerable", "j0"),
+        ("apart", "lf1"), ("apart", "j0"),
     ]  # fmt: skip
     cells = [one for one in parsed.all("td") if "data-m" in one]
     assert len(cells) == (3 + 16) * sum(len(found.measures(group)) for group in found.groups)

@@ -38,7 +38,7 @@
     const group = tools.elements.group.value;
     const shown = new Map();
     for (const cell of table.querySelectorAll("[data-m]")) {
-      const apart = cell.dataset.g === "unanswerable" && cell.dataset.m === "lf1";
+      const apart = cell.dataset.g === "apart" && cell.dataset.m === "lf1";
       const show = (wanted.has(cell.dataset.m) || apart) && (!group || cell.dataset.g === group);
       cell.hidden = !show;
       if (show && cell.tagName === "TH") shown.set(cell.dataset.g, (shown.get(cell.dataset.g) || 0) + 1);
