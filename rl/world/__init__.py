@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .make import Size, World, make_world
+from .memories import Decision, decisions
 
-__all__ = ["Size", "World", "make_world"]
+__all__ = ["Decision", "Size", "World", "decisions", "make_world"]

@@ -45,7 +45,7 @@ class Life:
 
     def begin(self, session: int, today: date) -> None:
         """Begin session number `session`, from 0."""
-        self.before = self.today if session else today - timedelta(12)
+        self.before = self.today if session else today - timedelta(13)
         self.session, self.today = session, today
         self.changed.clear()
 
@@ -87,8 +87,9 @@ class Life:
         return None
 
     def past(self) -> str:
-        """A day since the session before, at most twelve days ago."""
-        return (self.today - timedelta(self.chance.between(1, min(12, (self.today - self.before).days)))).isoformat()
+        """A day after the session before and before this one, at most twelve days ago."""
+        gap = (self.today - self.before).days
+        return (self.today - timedelta(self.chance.between(1, min(12, gap - 1)))).isoformat()
 
     def ahead(self) -> str:
         """A day of the next two months."""

@@ -47,7 +47,7 @@ def questions(log: Log, asked: datetime, chance: Chance, prefix: str) -> tuple[Q
             found.append(Question(f"{prefix}q{len(found) + 1}", text, gold, asking.category, evidence, asked))
     for asking in chance.shuffled(list(_untold(log, states)))[:UNTOLD]:
         text, id = asking.put(chance.below(6)), f"{prefix}q{len(found) + 1}"
-        found.append(Question(id, text, REFUSAL, "adversarial", (), asked, True, True))
+        found.append(Question(id, text, REFUSAL, "adversarial", (), asked, unanswerable=True, apart=True))
     return tuple(found)
 
 
