@@ -1,10 +1,12 @@
 """The synthetic world: one seed makes one world; what is said in it is true, rightly dated, and said in many ways."""
 
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
 from datetime import date, datetime, time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -327,3 +329,12 @@ def test_a_world_is_read_from_no_file_and_splits_have_names():
         load_task("world", "file.json")
     with pytest.raises(InputError, match="there is no split 'dev'"):
         make_world(0, "dev", 0)
+
+
+def test_the_readmes_sample_is_what_its_code_prints():
+    text = (Path(__file__).resolve().parents[2] / "rl" / "README.md").read_text(encoding="utf-8")
+    code, sample = re.search(
+        r"## The synthetic world\n.*?```python\n(.*?)```\n```text\n(.*?)```", text, re.DOTALL
+    ).groups()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert [line.rstrip() for line in done.stdout.splitlines()] == sample.splitlines()
