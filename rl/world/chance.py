@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import TypeVar
 from zlib import crc32
@@ -136,7 +137,8 @@ def _word(chance: Chance, town: bool) -> str:
             return word.capitalize()
 
 
-def _closed(count: int, town: bool) -> list[str]:
+@lru_cache(maxsize=16)
+def _closed(count: int, town: bool) -> tuple[str, ...]:
     """The closed list of `count` names: for people and pets, or for towns. The lists share no beginning."""
     chance = Chance("names")
     lists: dict[bool, list[str]] = {False: [], True: []}
@@ -147,4 +149,4 @@ def _closed(count: int, town: bool) -> list[str]:
         if word[:_PREFIX] not in used:
             used.add(word[:_PREFIX])
             lists[of_town].append(word)
-    return lists[town]
+    return tuple(lists[town])

@@ -67,7 +67,12 @@ class World:
         return {write_state(slot, state) for slot, state in self.states(count).items()}
 
     def questions(self, count: int) -> tuple[Question, ...]:
-        """The questions that can be asked after `count` turns, with the answers that are right then."""
+        """The questions that can be asked after `count` turns, with the answers that are right then.
+
+        Raises InputError for a number of turns that the conversation doesn't have.
+        """
+        if not 1 <= count <= len(self.conversation.turns):
+            raise InputError(f"count={count} is no number of turns from 1 to {len(self.conversation.turns)}")
         last = self.conversation.turns[count - 1]
         chance = Chance(self.conversation.id, "questions", count)
         return questions(self.until(count), last.time + timedelta(minutes=1), chance, f"{self.conversation.id}:{count}")

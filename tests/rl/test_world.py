@@ -329,6 +329,9 @@ def test_a_world_is_read_from_no_file_and_splits_have_names():
         load_task("world", "file.json")
     with pytest.raises(InputError, match="there is no split 'dev'"):
         make_world(0, "dev", 0)
+    for count in (0, 97):
+        with pytest.raises(InputError, match=f"count={count} is no number of turns from 1 to 96"):
+            make_world(0, "test", 0).questions(count)
 
 
 def test_the_readmes_sample_is_what_its_code_prints():
