@@ -19,8 +19,8 @@ class Question:
 
     `answer`: the gold answer. `category`: a key of the task's `categories`. `evidence`: ids of the turns that answer
     it, those that exist; empty where the data set names none. `asked`: when it is asked. `unanswerable`: the
-    conversation doesn't tell, so a refusal is right. `apart`: the task's figures leave it out, as LoCoMo's do the adversarial
-    questions; it is asked on demand only, and scored apart.
+    conversation doesn't tell, so a refusal is right. `apart`: the task's figures leave it out, as LoCoMo's do
+    adversarial questions; it is asked on demand only, and scored apart.
     """
 
     id: str
