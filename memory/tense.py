@@ -11,7 +11,8 @@ from functools import lru_cache
 
 _AHEAD = (
     r"will|\w+['’]ll|won['’]t|shall|(?:going|trying) to|gonna|tomorrow|next|let['’]?s|let us|can['’]?t wait|can"
-    r"|can['’]t|look(?:ing)? forward|(?:plan|hop|aim|want|need|prepar|think|get)\w* (?:to|on|of|about|for|ready)"
+    r"|can['’]t|look(?:ing)? forward|(?:(?:plann?|aim|want|need|think|gett?)(?:s|ed|ing)?|(?:hop|prepar)(?:e[sd]?|ing))"
+    r" (?:to|on|of|about|for|ready)"
     r"|have to|has to|(?:would|\w+['’]d) (?:like|love)|see (?:you|ya)|upcoming|coming up|supposed to|due|scheduled"
     r"|(?:excited|ready) (?:for|to)|invited|should|may|might|must"
 )

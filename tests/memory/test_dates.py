@@ -205,3 +205,13 @@ PIECES = """
 @given(st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join) | st.text(max_size=40))
 def test_what_has_no_trigger_has_no_date(text: str):
     assert TRIGGER.search(text) or not any(pattern.search(text) for pattern, _ in RULES)
+
+
+def test_a_name_that_begins_like_a_plan_says_nothing_about_the_future() -> None:
+    told = "She got to Gethufield on 18 July."
+    (mention,) = find_dates(told, datetime(2023, 8, 1))
+    assert mention.when == "2023-07-18"
+    (mention,) = find_dates("Plannova on 18 July", datetime(2023, 8, 1))
+    assert mention.when == "2023-07-18"
+    (mention,) = find_dates("We're getting ready for 18 July.", datetime(2023, 6, 1))
+    assert mention.when == "2023-07-18"
