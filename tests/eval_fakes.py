@@ -11,7 +11,7 @@ from memory_r1.rl.evaluation.evaluate import evaluate, held, run_here
 from memory_r1.rl.evaluation.files import ANSWERS, Place, read_rows
 from memory_r1.rl.evaluation.plan import Chosen, Plan
 from memory_r1.rl.systems.registry import Row
-from memory_r1.rl.systems.types import Asked, Item, Learned
+from memory_r1.rl.systems.types import Asked, Item, Kept, Learned
 from memory_r1.rl.tasks import load_task
 
 ALL = Chosen()
@@ -33,16 +33,17 @@ class Fake:
 
     async def open(self, conversation, folder):
         self.seen["open"] += 1
-        return FakeLearner(self, len(conversation.questions))
+        return FakeLearner(self, conversation)
 
     async def close(self):
         self.seen["close"] += 1
 
 
 class FakeLearner:
-    def __init__(self, system, late):
+    def __init__(self, system, conversation):
         self.system = system
-        self.late = late
+        self.conversation = conversation
+        self.late = len(conversation.questions)
 
     async def learn(self, turn):
         self.system.seen[f"learn {turn.id}"] += 1
@@ -65,6 +66,11 @@ class FakeLearner:
 
     async def size(self):
         return 7
+
+    async def memories(self):
+        self.system.seen["memories"] += 1
+        turns = self.conversation.turns
+        return Kept(tuple(Item(f"m{at}", f"It was said: {turns[at].text}", turns[at].speaker) for at in range(7)))
 
     async def close(self):
         self.system.seen["closed"] += 1

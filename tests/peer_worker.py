@@ -40,19 +40,25 @@ class Worker:
             )
         return {"operations": {"add": 1}}
 
+    def memories(self) -> dict[str, Any]:
+        return {"items": [self.item(at, row) for at, row in enumerate(self.rows())]}
+
     def search(self, query: str, limit: int) -> dict[str, Any]:
         if "fail" in query:
             raise ValueError("can't search that")
         if "embed" in query:
             self.post("embeddings", {"input": [query], "model": "x"})
-        rows = [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+        rows = self.rows()
         words = set(query.lower().strip("?").split())
         rows.sort(key=lambda row: -len(words & set(row["line"].lower().strip(".").split())))
-        items = [
-            {"id": at, "text": row["line"], "turns": [row["id"]], "recorded": row["time"], "speaker": row["line"][:3]}
-            for at, row in enumerate(rows)
-        ]
-        return {"items": items[:limit]}
+        return {"items": [self.item(at, row) for at, row in enumerate(rows)][:limit]}
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.file.read_text().splitlines()] if self.file.exists() else []
+
+    def item(self, at: int, row: dict[str, Any]) -> dict[str, Any]:
+        line = row["line"]
+        return {"id": at, "text": line, "turns": [row["id"]], "recorded": row["time"], "speaker": line[:3]}
 
     def size(self) -> int:
         return len(self.file.read_text().splitlines())

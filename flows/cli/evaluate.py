@@ -35,7 +35,7 @@ Examples:
     --judge openai:judge@http://localhost:8002/v1 --judge-style lenient,strict --out results
   memory-r1 report results"""
 
-TASKS = "locomo, longmemeval-oracle, longmemeval-s, msc or world."
+TASKS = "locomo, longmemeval-oracle, longmemeval-s, msc, msc-personas or world."
 TaskOption = Annotated[str, typer.Option(metavar="NAME", help=TASKS)]
 SplitOption = Annotated[str, typer.Option(metavar="NAME", help="train, validation, test, or all.")]
 SystemOption = Annotated[str, typer.Option("--system", metavar="NAME,…", help="The rows to run, or all.")]
@@ -103,10 +103,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options are what they are
     from memory_r1.rl.tasks import load_task
 
     given = options(ctx)
-    find_punkt()  # the metric's needs, before the work
     rows = _rows(given, _listed(system), row_model or [])
     chosen = Chosen(limit_conversations, limit_questions, adversarial)
     plan = Plan(load_task(task, data), split, chosen, rows, out, concurrency)
+    if plan.questions:
+        find_punkt()  # the metric's needs, before the work
     judges = make_judges(_listed(judge), _listed(judge_style), judge_options(given))
     failures = asyncio.run(_evaluate(given, plan, judges, not resume, ray))
     _report(given, plan)
@@ -232,9 +233,10 @@ def _report(given: Options, plan: Plan) -> None:
     if given.json:
         show_json(table.data())
         return
-    asked = f"{plan.questions} questions about {len(plan.conversations)} conversations"
+    asked = f"{plan.questions or 'no'} questions about {len(plan.conversations)} conversations"
     show(f"{plan.task.name}, {plan.split}: {asked}. Percent, with 95 % intervals;")
-    show("ms: p50/p95 of a turn, and of a question's search + answer.")
+    answering = ", and of a question's search + answer" if plan.questions else ""
+    show(f"ms: p50/p95 of a turn{answering}.")
     show("")
     show_table(table.columns, table.overall())
     show("")
@@ -243,4 +245,5 @@ def _report(given: Options, plan: Plan) -> None:
         show("")
     for line in table.notes():
         show(line)
-    show(f"`memory-r1 report {plan.out}` makes a page of it, with every question's trace.")
+    trace = ", with every question's trace" if plan.questions else ""
+    show(f"`memory-r1 report {plan.out}` makes a page of it{trace}.")

@@ -16,12 +16,13 @@ from typing import IO, Any, Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from memory_r1.memory.errors import FileFormatError, StoreUnavailableError
-from memory_r1.rl.evaluation.records import AnswerRow, CostRow, RunInfo, slug
+from memory_r1.rl.evaluation.records import AnswerRow, CostRow, MemoryRow, RunInfo, slug
 
 T = TypeVar("T")
 RUN_FILE = "run.json"
 ANSWERS: TypeAdapter[AnswerRow] = TypeAdapter(AnswerRow)
 COSTS: TypeAdapter[CostRow] = TypeAdapter(CostRow)
+MEMORY: TypeAdapter[MemoryRow] = TypeAdapter(MemoryRow)
 RUN: TypeAdapter[RunInfo] = TypeAdapter(RunInfo)
 
 
@@ -44,6 +45,10 @@ class Place:
     def costs(self, conversation: str) -> Path:
         """The costs of a conversation; while it is worked on, the same with ".part"."""
         return self.folder / "costs" / f"{slug(conversation)}.jsonl"
+
+    def memory(self, conversation: str) -> Path:
+        """What was held of a conversation after its last turn."""
+        return self.folder / "memory" / f"{slug(conversation)}.jsonl"
 
     def bank(self, conversation: str) -> Path:
         """The folder of the system's memory of a conversation."""

@@ -25,9 +25,14 @@ class Chosen:
     adversarial: bool = False
 
     def of(self, conversations: Sequence[Conversation]) -> tuple[Conversation, ...]:
-        """`conversations` with the questions to ask; those that have none are left out."""
+        """`conversations` with the questions to ask.
+
+        Those that have none to ask are left out, unless the data has no question at all: then only memories are looked
+        at.
+        """
+        asks = any(conversation.questions for conversation in conversations)
         chosen = (self._asked(conversation) for conversation in conversations[: self.conversations])
-        return tuple(conversation for conversation in chosen if conversation.questions)
+        return tuple(conversation for conversation in chosen if conversation.questions or not asks)
 
     def _asked(self, conversation: Conversation) -> Conversation:
         questions = tuple(question for question in conversation.questions if self.adversarial or not question.apart)

@@ -3,6 +3,7 @@
     OUT/run.json                             what was run: RunInfo
     OUT/<system>/answers/<conversation>.jsonl  a line for each question: AnswerRow; the same bytes whoever ran it
     OUT/<system>/costs/<conversation>.jsonl    a line for each turn and each question: CostRow; times differ each run
+    OUT/<system>/memory/<conversation>.jsonl   one line, once all turns are learned: MemoryRow; the same bytes
     OUT/<system>/banks/<conversation>/         the system's memory
     OUT/judges/<judge>.jsonl                   verdicts: VerdictRow
 
@@ -18,6 +19,8 @@ from datetime import datetime
 from hashlib import sha256
 
 from memory_r1.graphs.roles import Failure, Usage
+from memory_r1.rl.metrics.held import Held, Repeats
+from memory_r1.rl.metrics.operations import Fates
 
 CUTS = (10, 30, 60)
 """The k at which recall of evidence is measured."""
@@ -77,6 +80,25 @@ class CostRow:
     cpu: float | None = None
     embedded: int = 0
     size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """What a system holds of a conversation after its last turn. Holds nothing that depends on time or machine.
+
+    `memories`: how many, None for a system that has none, as it reads the conversation itself. `characters`: of all
+    their texts. `kept`: how many of the conversation's `turns` are the source of some memory, None where memories don't
+    name turns. `held`: None without gold facts. `fates`: None where the system doesn't tell what it ended.
+    """
+
+    conversation: str
+    turns: int
+    memories: int | None = None
+    characters: int = 0
+    kept: int | None = None
+    repeats: Repeats = field(default_factory=Repeats)
+    held: Held | None = None
+    fates: Fates | None = None
 
 
 @dataclass(frozen=True, slots=True)

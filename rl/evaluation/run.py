@@ -14,10 +14,11 @@ from typing import Any
 from memory_r1.graphs.roles import Failure
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Turn
-from memory_r1.rl.evaluation.files import ANSWERS, COSTS, Journal, Place, sound, written
-from memory_r1.rl.evaluation.records import CUTS, AnswerRow, CostRow, Found
+from memory_r1.rl.evaluation.files import ANSWERS, COSTS, MEMORY, Journal, Place, sound, write_whole, written
+from memory_r1.rl.evaluation.records import CUTS, AnswerRow, CostRow, Found, MemoryRow
 from memory_r1.rl.metrics import recall, scores
-from memory_r1.rl.systems.types import Asked, Item, Learned, Learner, System
+from memory_r1.rl.metrics.held import held, repeats
+from memory_r1.rl.systems.types import Asked, Item, Kept, Learned, Learner, System
 from memory_r1.rl.tasks.types import Conversation, Question
 
 
@@ -58,7 +59,7 @@ async def run_conversation(
         done = {id for id in answers.rows if ("ask", id) in costs.rows}
         questions = [question for question in conversation.questions if question.id not in done]
         step(len(conversation.turns) - len(turns), len(conversation.questions) - len(questions), known=True)
-        if turns or questions:
+        if turns or questions or not place.memory(conversation.id).exists():
             await work.do(turns, questions, step)
         order = [("learn", turn.id) for turn in conversation.turns]
         costs.finish([*order, *(("ask", question.id) for question in conversation.questions)])
@@ -84,6 +85,7 @@ class _Work:
                 async with self.slots:
                     await self._learn(learner, turn)
                 step(1, 0)
+            await self._look(learner)
 
             async def ask(question: Question) -> None:
                 async with self.slots:
@@ -106,6 +108,15 @@ class _Work:
                 done.cpu, done.embedded, await learner.size() if last else None,
             )
         )  # fmt: skip
+
+    async def _look(self, learner: Learner) -> None:
+        """Note what is held now that everything is learned, unless an earlier run has."""
+        path = self.place.memory(self.conversation.id)
+        if not path.exists():
+            row = memory_row(self.conversation, await learner.memories())
+            with written(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, MEMORY.dump_json(row) + b"\n")
 
     async def _ask(self, learner: Learner, question: Question) -> None:
         """Ask one question. Its cost is written before its answer, which says that it is done."""
@@ -133,6 +144,19 @@ def answer_row(conversation: str, question: Question, asked: Asked) -> AnswerRow
         scores(text, question.answer, question.category),
         recall(found, question.evidence, CUTS) if asked.tells_turns else None,
         asked.failures, question.unanswerable, question.apart,
+    )  # fmt: skip
+
+
+def memory_row(conversation: Conversation, kept: Kept | None) -> MemoryRow:
+    """How good what is kept of `conversation` is; None if the system has no memory."""
+    turns = {turn.id for turn in conversation.turns}
+    if kept is None:
+        return MemoryRow(conversation.id, len(turns))
+    named = {turn for item in kept.items for turn in item.turns}
+    return MemoryRow(
+        conversation.id, len(turns), len(kept.items), sum(len(item.text) for item in kept.items),
+        len(named & turns) if named or not kept.items else None, repeats(kept.items),
+        held(kept.items, conversation.facts) if conversation.facts else None, kept.fates,
     )  # fmt: skip
 
 

@@ -9,18 +9,22 @@ from typing import Any
 
 from memory_r1.rl.metrics.costs import Costs, summary
 from memory_r1.rl.report.collect import Collected, Measure, collect
+from memory_r1.rl.report.memories import Memories, memories
 from memory_r1.rl.report.reading import Entry, read_evaluation
-from memory_r1.rl.report.tables import APART, OVERALL, Cells, Group, cells, groups, recalls
+from memory_r1.rl.report.tables import APART, OVERALL, Cell, Cells, Group, cells, groups, recalls
 
 SHOWN_CUT = "60"
 """The k of the recall that the table shows."""
+FACTS = ("memories", "facts held", "precision")
+"""The columns that only data with gold facts has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """What is known of one row. `scores`: by group's and measure's key, shares in [0, 1] with their intervals.
 
-    `missing`: why there are no scores; "" if there are. `costs`: of the conversations that are finished.
+    `missing`: why there are no scores; "" if there are. `costs`: of the conversations that are finished. `memories`: what
+    was held in the end.
     """
 
     entry: Entry
@@ -28,6 +32,7 @@ class Figures:
     scores: Cells
     recall: Mapping[str, Mapping[str, float]]
     costs: Costs
+    memories: Memories
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class Summary:
         apart = found.pop(APART, None)
         scored = {"overall": overall, "categories": found} if not figures.missing else {"unfinished": figures.missing}
         refused = {"adversarial": apart} if apart and not figures.missing else {}
-        return {**about, **scored, **refused, "costs": asdict(figures.costs), "wall": info.wall}
+        held = {"memory": asdict(figures.memories)} if not figures.missing else {}
+        return {**about, **scored, **refused, **held, "costs": asdict(figures.costs), "wall": info.wall}
 
     def _group(self, figures: Figures, group: Group) -> dict[str, Any]:
         scores = {
@@ -77,13 +83,30 @@ class Summary:
 
     @property
     def columns(self) -> list[str]:
-        """The heads of `overall`."""
-        heads = [measure.head for measure in self.measures]
-        return ["system", *heads, f"recall@{SHOWN_CUT}", "calls", "tokens", "turn ms", "question ms", "wall s"]
+        """The heads of `overall`: scores where questions are asked, facts held where there are gold facts."""
+        scores = [*(measure.head for measure in self.measures), f"recall@{SHOWN_CUT}"] if self.asks else []
+        costs = ["calls", "tokens", "turn ms", *(["question ms"] if self.asks else []), "wall s"]
+        return ["system", *scores, *(FACTS if self.facts else ()), *costs]
+
+    @property
+    def asks(self) -> bool:
+        """Whether questions are asked at all."""
+        return bool(self.collected.evaluation.info.questions)
+
+    @property
+    def facts(self) -> bool:
+        """Whether there are gold facts that memories can hold."""
+        return any(figures.memories.facts for figures in self.rows)
 
     def overall(self) -> list[list[str]]:
         """A line for each row: percent with 95 % intervals, model calls and tokens, p50/p95 of turns and questions."""
-        return [[figures.entry.name, *self._scores(figures, OVERALL), *_costs(figures)] for figures in self.rows]
+        return [
+            [
+                figures.entry.name, *(self._scores(figures, OVERALL) if self.asks else ()),
+                *(_held(figures) if self.facts else ()), *_costs(figures, self.asks),
+            ]
+            for figures in self.rows
+        ]  # fmt: skip
 
     @property
     def category_columns(self) -> list[str]:
@@ -102,12 +125,13 @@ class Summary:
 
     def notes(self) -> list[str]:
         """What the reader must know: the judges, and the rows without scores."""
-        judges = [f"{measure.head}: {measure.title}" for measure in self.measures if measure.judge]
+        judges = [f"{measure.head}: {measure.title}" for measure in self.measures if measure.judge and self.asks]
+        facts = ["facts held: by some memory; precision: memories that hold a fact"] if self.facts else []
         gaps = [f"{row.entry.name}: {_gap(row)}" for row in self.rows if row.missing]
-        return [*judges, *gaps]
+        return [*judges, *facts, *gaps]
 
     def _scores(self, figures: Figures, group: str) -> list[str]:
-        scores = [_score(figures.scores, group, measure) for measure in self.measures]
+        scores = [_shown(figures.scores.get((group, measure.key))) for measure in self.measures]
         found = figures.recall.get(group, {}).get(SHOWN_CUT)
         return [*scores, "–" if found is None or figures.missing else f"{100 * found:.1f}"]
 
@@ -124,6 +148,7 @@ def _figures(collected: Collected, entry: Entry, columns: Sequence[Group]) -> Fi
     return Figures(
         entry, entry.missing, cells(collected, entry, columns) if scored else {},
         recalls(collected, entry, columns) if scored else {}, summary(entry.costs()),
+        memories(entry) if scored else Memories(entry.missing),
     )  # fmt: skip
 
 
@@ -135,17 +160,21 @@ def _gap(row: Figures) -> str:
     return f"not run: {row.missing}" if row.entry.info.not_run else row.missing
 
 
-def _score(scores: Cells, group: str, measure: Measure) -> str:
-    cell = scores.get((group, measure.key))
+def _shown(cell: Cell | None) -> str:
     if cell is None:
         return "–"
     interval = "" if cell.low is None or cell.high is None else f" [{100 * cell.low:.1f}, {100 * cell.high:.1f}]"
     return f"{100 * cell.mean:.1f}{interval}"
 
 
-def _costs(figures: Figures) -> list[str]:
+def _held(figures: Figures) -> list[str]:
+    found = figures.memories
+    return [str(found.memories) if not found.missing else "–", _shown(found.recall), _shown(found.precision)]
+
+
+def _costs(figures: Figures, asks: bool) -> list[str]:
     if figures.entry.info.not_run:
-        return ["–"] * 5
+        return ["–"] * (5 if asks else 4)
     usage = figures.costs.usage
     tokens = usage.prompt_tokens + usage.reply_tokens
     learn, ask = figures.costs.learn.seconds, figures.costs.ask.seconds
@@ -153,6 +182,6 @@ def _costs(figures: Figures) -> list[str]:
     phases = [ask[name] for name in ("search", "answer") if name in ask]
     return [
         str(usage.calls), str(tokens), f"{1e3 * turn.p50:.1f}/{1e3 * turn.p95:.1f}" if turn else "–",
-        " + ".join(f"{1e3 * phase.p50:.1f}/{1e3 * phase.p95:.1f}" for phase in phases) or "–",
+        *([" + ".join(f"{1e3 * phase.p50:.1f}/{1e3 * phase.p95:.1f}" for phase in phases) or "–"] if asks else []),
         f"{figures.entry.info.wall:.0f}",
     ]  # fmt: skip

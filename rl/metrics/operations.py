@@ -1,23 +1,19 @@
-"""What a system does to its memory: operations by kind, what becomes of memories, and how well they hold the facts."""
+"""What a system does to its memory: operations by kind, and what becomes of memories."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memory_r1.memory.analysis import analyze
-from memory_r1.memory.types import Fact, Memory, Noop, Revision
+from memory_r1.memory.types import Memory, Noop, Revision
 
 if TYPE_CHECKING:
     from memory_r1.rl.evaluation.records import CostRow
 
 KINDS = ("add", "update", "delete", "noop")
 """The kinds of operation, in the order in which tables show them."""
-
-HELD = 0.5
-"""The overlap of words (F1) from which a memory counts as holding a fact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,49 +80,3 @@ def _fate(memory: Memory) -> str:
     if memory.live:
         return "live"
     return "superseded" if memory.successor else "deleted"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """How well memories hold facts that people wrote down, each figure in [0, 1].
-
-    `recall`: share of the facts that some memory holds; `precision`: share of the memories that hold some fact;
-    `overlap`: the best F1 that a memory has with a fact, mean over the facts. None where there is nothing to average.
-    """
-
-    facts: int
-    memories: int
-    recall: float | None
-    precision: float | None
-    overlap: float | None
-
-
-def held(memories: Sequence[Memory], facts: Sequence[Fact]) -> Held:
-    """Match `memories` with the gold `facts` of the same speaker by their words.
-
-    Words are index terms (`memory.analysis.analyze`: stems without function words), and the speaker's name counts in
-    neither text, so that "I work nights." and "Ann works nights" have the same. A pair's F1 is that of the
-    two sets; a memory holds a fact from F1 `HELD` on. One memory may hold several facts.
-    """
-    ours, theirs = _by_speaker(memories), _by_speaker(facts)
-    best_facts = [_best(terms, ours[speaker]) for speaker, sets in theirs.items() for terms in sets]
-    best_memories = [_best(terms, theirs.get(speaker, [])) for speaker, sets in ours.items() for terms in sets]
-    recall, precision = _share(best_facts), _share(best_memories)
-    overlap = sum(best_facts) / len(best_facts) if best_facts else None
-    return Held(len(best_facts), len(best_memories), recall, precision, overlap)
-
-
-def _by_speaker(statements: Sequence[Memory] | Sequence[Fact]) -> defaultdict[str, list[frozenset[str]]]:
-    found: defaultdict[str, list[frozenset[str]]] = defaultdict(list)
-    for one in statements:
-        found[one.speaker].append(frozenset(analyze(one.text)).difference(analyze(one.speaker)))
-    return found
-
-
-def _best(terms: frozenset[str], others: Sequence[frozenset[str]]) -> float:
-    """The best F1 of `terms` with one of `others`: 2 |A and B| / (|A| + |B|)."""
-    return max((2 * len(terms & other) / (len(terms) + len(other)) for other in others if terms & other), default=0.0)
-
-
-def _share(best: Sequence[float]) -> float | None:
-    return sum(value >= HELD for value in best) / len(best) if best else None

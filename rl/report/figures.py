@@ -11,6 +11,7 @@ from memory_r1.rl.judge.agreement import Agreement, agreements
 from memory_r1.rl.metrics.bootstrap import Interval
 from memory_r1.rl.report.collect import Collected, Measure, collect
 from memory_r1.rl.report.costs import Spent, spent
+from memory_r1.rl.report.memories import Memories, memories
 from memory_r1.rl.report.published import Published, published, published_on
 from memory_r1.rl.report.reading import Entry, Evaluation, read_evaluation
 from memory_r1.rl.report.tables import (
@@ -32,7 +33,7 @@ from memory_r1.rl.report.traces import Traces
 class Figures:
     """All figures of one report.
 
-    `cells`, `costs`, `recalls`: by row, complete ones only. `differences`: by base row, then by row and measure.
+    `cells`, `costs`, `memories`, `recalls`: by row, complete ones only. `differences`: by base row, then by row and measure.
     `published`: the paper's rows for the same questions, measured on `published_on` of them.
     """
 
@@ -41,6 +42,7 @@ class Figures:
     groups: Sequence[Group]
     cells: Mapping[str, Cells]
     costs: Mapping[str, Spent]
+    memories: Mapping[str, Memories]
     recalls: Mapping[str, Mapping[str, Mapping[str, float]]]
     base: str
     differences: Mapping[str, Mapping[str, Mapping[str, Interval]]]
@@ -90,6 +92,7 @@ def figures(folders: Sequence[Path], base: str = "") -> Figures:
         columns,
         {entry.name: cells(collected, entry, columns) for entry in complete},
         {entry.name: spent(entry) for entry in complete},
+        {entry.name: memories(entry) for entry in complete},
         {entry.name: recalls(collected, entry, columns) for entry in complete},
         base,
         differences(collected, overall),

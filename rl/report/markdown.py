@@ -9,6 +9,7 @@ from memory_r1.rl.report.charts import seconds
 from memory_r1.rl.report.collect import Measure
 from memory_r1.rl.report.costs import Spent
 from memory_r1.rl.report.figures import Figures
+from memory_r1.rl.report.memories import LEGEND, Memories
 from memory_r1.rl.report.published import SOURCE, URL
 from memory_r1.rl.report.tables import APART, OVERALL, Cell, Cells, Group
 
@@ -18,12 +19,14 @@ DASH = "–"
 def markdown(found: Figures) -> str:
     """The report's tables as Markdown, ending in a line break."""
     info = found.evaluation.info
-    parts = [f"# {escaped(info.task)}, {escaped(info.split)}", *_intro(found), _main(found)]
+    parts = [f"# {escaped(info.task)}, {escaped(info.split)}", *_intro(found)]
+    parts += [_main(found)] if found.overall.questions else []
     if found.published:
         parts.append(
             f"Published rows: [{SOURCE}]({URL}), overall only; other models, another judge. "
             f"They were measured on {found.published_on:,} questions."
         )
+    parts += ["## Memory", _memories(found), LEGEND] if found.names else []
     parts += ["## Costs", _costs(found)] if found.names else []
     missing = [(entry.name, entry.missing) for entry in found.evaluation.entries if entry.missing]
     if missing:
@@ -49,9 +52,18 @@ def bounds(cell: Cell | None) -> str:
     return f"{100 * cell.low:.1f}–{100 * cell.high:.1f}"
 
 
+def interval(cell: Cell | None) -> str:
+    """A mean with its interval, in percent."""
+    known = bounds(cell)
+    return f"{percent(cell)} [{known}]" if known else percent(cell)
+
+
 def _intro(found: Figures) -> Iterable[str]:
     info = found.evaluation.info
     count = len(found.overall.questions)
+    if not count:
+        yield f"{len(info.conversations):,} conversations without a question: what is held of them is all there is."
+        return
     measures = [one for one in found.collected.measures if one.shown]
     yield (
         f"{count:,} questions about {len(info.conversations):,} conversations. In percent: "
@@ -87,9 +99,7 @@ def _row(found: Figures, cells: Cells, measures: Sequence[Measure]) -> Iterable[
     for group in _categories(found):
         yield " / ".join(percent(cells.get((group.key, one.key))) for one in measures)
     for one in measures:
-        cell = cells.get((OVERALL, one.key))
-        interval = bounds(cell)
-        yield f"{percent(cell)} [{interval}]" if interval else percent(cell)
+        yield interval(cells.get((OVERALL, one.key)))
 
 
 COSTS = (
@@ -123,6 +133,49 @@ def costs_rows(found: Figures) -> list[list[str]]:
 def _costs(found: Figures) -> str:
     rows = [[escaped(cell) for cell in row] for row in costs_rows(found)]
     return table([list(COSTS), *rows])
+
+
+MEMORIES = (
+    "row", "memories", "characters each", "turns kept, %", "repeated: exactly / nearly", "superseded / deleted",
+    "no-ops by reason",
+)  # fmt: skip
+FACTS = ("facts held, %", "precision, %", "overlap")
+"""The columns that only data with gold facts has."""
+
+
+def memories_columns(found: Figures) -> list[str]:
+    """The heads of `memories_rows`."""
+    return [*MEMORIES[:2], *(FACTS if _facts(found) else ()), *MEMORIES[2:]]
+
+
+def memories_rows(found: Figures) -> list[list[str]]:
+    """What each complete row held in the end; one cell that says why instead, where that isn't known."""
+    return [[name, *_memories_row(one, bool(_facts(found)))] for name, one in found.memories.items()]
+
+
+def _facts(found: Figures) -> int:
+    return max((one.facts for one in found.memories.values()), default=0)
+
+
+def _memories_row(one: Memories, facts: bool) -> Iterable[str]:
+    if one.missing:
+        return [one.missing]
+    overlap = DASH if one.overlap is None else f"{one.overlap:.2f}"
+    fates = one.fates
+    return [
+        f"{one.memories:,}", *([interval(one.recall), interval(one.precision), overlap] if facts else []),
+        f"{one.characters / one.memories:.0f}" if one.memories else DASH,
+        DASH if one.kept is None or not one.turns else f"{100 * one.kept / one.turns:.1f}",
+        f"{one.repeats.exact:,} / {one.repeats.near:,}",
+        DASH if fates is None else f"{fates.superseded:,} / {fates.deleted:,}",
+        DASH if fates is None else ", ".join(f"{count:,} {why}" for why, count in fates.noops.items()) or "none",
+    ]  # fmt: skip
+
+
+def _memories(found: Figures) -> str:
+    columns = memories_columns(found)
+    rows = [[escaped(cell) for cell in row] for row in memories_rows(found)]
+    return table([columns, *([*row, *[DASH] * (len(columns) - len(row))] for row in rows)])
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

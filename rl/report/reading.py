@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from memory_r1.memory.errors import FileFormatError, InputError
-from memory_r1.rl.evaluation.files import ANSWERS, COSTS, Place, read_rows, read_run
-from memory_r1.rl.evaluation.records import AnswerRow, CostRow, RowInfo, RunInfo, VerdictRow
+from memory_r1.rl.evaluation.files import ANSWERS, COSTS, MEMORY, Place, read_rows, read_run
+from memory_r1.rl.evaluation.records import AnswerRow, CostRow, MemoryRow, RowInfo, RunInfo, VerdictRow
 from memory_r1.rl.judge.verdicts import read_verdicts, verdict_path
 
 _SAME = ("task", "split", "data_sha256", "conversations", "questions", "categories", "asked")
@@ -70,6 +70,12 @@ class Entry:
         """What each turn and question cost, conversation by conversation. Raises FileFormatError."""
         for conversation in self.done:
             yield from read_rows(self.place.costs(conversation), COSTS)
+
+
+    def memories(self) -> list[MemoryRow]:
+        """What was held of each conversation in the end; [] if that isn't recorded for all. Raises FileFormatError."""
+        rows = [row for name in self.done for row in read_rows(self.place.memory(name), MEMORY)]
+        return rows if len(rows) == len(self.done) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from memory_r1.memory.errors import SettingsError
 from memory_r1.memory.types import Turn
 from memory_r1.rl.systems.meters import MeteredEmbedder, Stopwatch
 from memory_r1.rl.systems.ours import described
-from memory_r1.rl.systems.types import Asked, Item, Learned, Reader
+from memory_r1.rl.systems.types import Asked, Item, Kept, Learned, Reader
 from memory_r1.rl.tasks.types import Conversation, Question
 
 FILE = "notes.db"
@@ -95,6 +95,10 @@ class AMemLearner:
     async def size(self) -> int:
         """The notes."""
         return len(self._notes)
+
+    async def memories(self) -> Kept:
+        """The notes, as the answerer reads them."""
+        return Kept(tuple(as_item(self._notes.get(id)) for id in range(1, len(self._notes) + 1)))
 
     async def close(self) -> None:
         """Close the file."""

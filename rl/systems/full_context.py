@@ -65,5 +65,8 @@ class FullContextLearner:
         """The turns shown."""
         return len(self._items)
 
+    async def memories(self) -> None:
+        """It has none."""
+
     async def close(self) -> None:
         """Do nothing."""

@@ -20,7 +20,7 @@ from memory_r1.rl.systems.accounts import Account, Counts
 from memory_r1.rl.systems.bridge import Bridge, Endpoint
 from memory_r1.rl.systems.host import Launch, Timeouts, Worker, WorkerDiedError, WorkerFailedError
 from memory_r1.rl.systems.journal import Journal
-from memory_r1.rl.systems.types import Asked, Item, Learned, Reader
+from memory_r1.rl.systems.types import Asked, Item, Kept, Learned, Reader
 from memory_r1.rl.tasks.types import Conversation, Question
 
 log = logging.getLogger(__name__)
@@ -210,6 +210,12 @@ class HostedLearner:
         """How many memories it holds. Raises MemoryR1Error."""
         async with self._one:
             return int((await self._request("size"))["size"])
+
+    async def memories(self) -> Kept:
+        """All that it holds; the library doesn't tell what became of the rest. Raises MemoryR1Error."""
+        async with self._one:
+            told = await self._request("memories")
+        return Kept(tuple(map(_item, told["items"])))
 
     async def close(self) -> None:
         """End the worker. A second call does nothing."""

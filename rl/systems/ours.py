@@ -16,10 +16,11 @@ from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.errors import UnknownBankError
 from memory_r1.memory.store import Store
 from memory_r1.memory.stores.sqlite import SqliteStore
-from memory_r1.memory.types import Hit, Turn
+from memory_r1.memory.types import Hit, Memory, Revision, Turn
 from memory_r1.rl.judge.judge import public_name
+from memory_r1.rl.metrics.operations import fates
 from memory_r1.rl.systems.meters import MeteredEmbedder, Stopwatch, TimedAnswerer
-from memory_r1.rl.systems.types import Asked, Item, Learned
+from memory_r1.rl.systems.types import Asked, Item, Kept, Learned
 from memory_r1.rl.tasks.types import Conversation, Question
 
 FILE = "memory.db"
@@ -91,6 +92,10 @@ class AgentLearner:
         """The live memories of the bank."""
         return await live(self._agent.store, self._bank)
 
+    async def memories(self) -> Kept:
+        """The live memories of the bank, and what became of all. Raises StoreError."""
+        return await kept(self._agent.store, self._bank)
+
     async def close(self) -> None:
         """Close the store."""
         await self._agent.store.close()
@@ -104,8 +109,11 @@ def described(models: Mapping[str, str], embedder: Embedder) -> dict[str, str]:
 
 def as_item(hit: Hit) -> Item:
     """What a search of our store found, as the readers and the rows of results take it."""
-    memory = hit.memory
-    return Item(memory.id, memory.text, memory.speaker, memory.recorded, memory.turns, memory.when, hit.score)
+    return _item(hit.memory, hit.score)
+
+
+def _item(memory: Memory, score: float = 0.0) -> Item:
+    return Item(memory.id, memory.text, memory.speaker, memory.recorded, memory.turns, memory.when, score)
 
 
 async def live(store: Store, bank: str) -> int:
@@ -113,3 +121,12 @@ async def live(store: Store, bank: str) -> int:
     with suppress(UnknownBankError):
         return (await store.bank(bank)).live
     return 0
+
+
+async def kept(store: Store, bank: str) -> Kept:
+    """What `bank` holds, and what became of all that it ever held; nothing before its first turn."""
+    memories: list[Memory] = []
+    log: list[Revision] = []
+    with suppress(UnknownBankError):
+        memories, log = await store.all_memories(bank), await store.log(bank)
+    return Kept(tuple(_item(memory) for memory in memories if memory.live), fates(memories, log))

@@ -12,8 +12,8 @@ from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Turn
 from memory_r1.rl.bench.recall import turns_write
 from memory_r1.rl.systems.meters import MeteredEmbedder, Stopwatch
-from memory_r1.rl.systems.ours import FILE, as_item, described, live
-from memory_r1.rl.systems.types import Asked, Learned, Reader
+from memory_r1.rl.systems.ours import FILE, as_item, described, kept, live
+from memory_r1.rl.systems.types import Asked, Kept, Learned, Reader
 from memory_r1.rl.tasks.types import Conversation, Question
 
 TOP = 60
@@ -87,6 +87,10 @@ class RagLearner:
     async def size(self) -> int:
         """The turns stored."""
         return await live(self._store, self._bank)
+
+    async def memories(self) -> Kept:
+        """The turns stored. Raises StoreError."""
+        return await kept(self._store, self._bank)
 
     async def close(self) -> None:
         """Close the store."""

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from memory_r1.graphs.roles import Failure, Usage
 from memory_r1.memory.types import Turn
+from memory_r1.rl.metrics.operations import Fates
 from memory_r1.rl.tasks.types import Conversation, Question
 
 
@@ -72,6 +73,14 @@ class Asked:
     embedded: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """All that a system holds, the oldest first. `fates`: what became of all that it ever held, None if not told."""
+
+    items: tuple[Item, ...]
+    fates: Fates | None = None
+
+
 class Learner(Protocol):
     """A system's memory of one conversation. Durable in the folder that it was opened with."""
 
@@ -88,6 +97,13 @@ class Learner(Protocol):
 
     async def size(self) -> int:
         """How many memories it holds."""
+        ...
+
+    async def memories(self) -> Kept | None:
+        """The memories that `size` counts; None for a system that has none, as it reads the conversation itself.
+
+        Raises MemoryR1Error.
+        """
         ...
 
     async def close(self) -> None:

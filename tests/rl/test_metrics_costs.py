@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from memory_r1.graphs.roles import Failure, Usage
-from memory_r1.memory.types import Add, Delete, Fact, Memory, Noop, Revision
+from memory_r1.memory.types import Add, Delete, Memory, Noop, Revision
 from memory_r1.rl.evaluation.records import CostRow
 from memory_r1.rl.metrics.costs import Part, Phase, summary
-from memory_r1.rl.metrics.operations import fates, held, operations
+from memory_r1.rl.metrics.operations import fates, operations
 
 NOON = datetime(2024, 5, 1, 12)
 
@@ -77,29 +77,3 @@ def test_what_became_of_memories_and_why_nothing_was_stored() -> None:
     assert (found.created, found.live, found.superseded, found.deleted) == (4, 2, 1, 1)
     assert found.survival == 0.5 and found.noops == {"duplicate": 2, "failed": 2, "no reason": 1}
     assert fates([], []).survival == 1.0
-
-
-def test_a_memory_holds_a_fact_of_its_speaker_in_other_words() -> None:
-    facts = [
-        Fact("I own a red bicycle.", "Speaker 1", ()),
-        Fact("I work nights.", "Speaker 1", ()),
-        Fact("I have a sister in Oslo.", "Speaker 2", ()),
-    ]
-    memories = [
-        memory(1, "Speaker 1 owns a red bicycle.", "Speaker 1"),
-        memory(2, "Speaker 1 likes pasta.", "Speaker 1"),
-        memory(3, "Works nights.", "Speaker 2"),
-        memory(4, "Speaker 2's sister lives in Oslo.", "Speaker 2"),
-    ]
-    found = held(memories, facts)
-    assert found.facts == 3 and found.memories == 4
-    assert found.recall == pytest.approx(2 / 3) and found.precision == 0.5
-    assert found.overlap == pytest.approx((0.8 + 0.0 + 0.8) / 3)
-
-
-def test_facts_hold_themselves_and_no_memory_holds_none() -> None:
-    facts = [Fact("I own a red bicycle.", "Ann", ()), Fact("I work nights.", "Ann", ())]
-    same = [memory(number, fact.text) for number, fact in enumerate(facts)]
-    assert (held(same, facts).recall, held(same, facts).precision, held(same, facts).overlap) == (1.0, 1.0, 1.0)
-    assert (held([], facts).recall, held([], facts).precision) == (0.0, None)
-    assert (held(same, []).recall, held(same, []).precision) == (None, 0.0)

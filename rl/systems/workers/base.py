@@ -12,6 +12,7 @@ What a worker file has: `LIBRARY`, the name that pip knows; and a class `Worker`
                            meanwhile is added, for libraries go on after replies that they can't read
     search(query, limit)   → {items: [{id, text, speaker?, recorded?, turns?}]}, the best first
     size()                 → how many memories there are
+    memories()             → {items: […]}, all that `size` counts, the oldest first
     close()
 
 each of them plain or async; one request is served at a time, all on one event loop. The first line that goes out is
@@ -178,7 +179,7 @@ class Server:
         return {"ok": {**found, "cpu": max(spent, 0.0)}}
 
     def _call(self, op: str, given: dict[str, Any]) -> Any:
-        if op not in {"open", "learn", "search", "size", "close"}:
+        if op not in {"open", "learn", "search", "size", "memories", "close"}:
             raise ValueError(f"there is no operation {op!r}")
         out = getattr(self._worker, op)(given) if op == "open" else getattr(self._worker, op)(**given)
         return self._loop.run_until_complete(out) if inspect.isawaitable(out) else out

@@ -72,6 +72,11 @@ class Worker:
         """How many memories the file holds."""
         return self._db.execute("SELECT count(*) FROM memory").fetchone()[0]
 
+    def memories(self) -> dict[str, Any]:
+        """All that the file holds."""
+        rows = self._db.execute("SELECT key, value FROM memory ORDER BY rowid").fetchall()
+        return {"items": [self._told(key, json.loads(value)["content"]["content"]) for key, value in rows]}
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -119,8 +124,9 @@ class Worker:
         return "update"
 
     def _item(self, memory: Any) -> dict[str, Any]:
-        row = self._db.execute("SELECT speaker, recorded, turns FROM memory WHERE key = ?", (memory.key,)).fetchone()
-        return {
-            "id": memory.key, "text": memory.value.content, "speaker": row[0], "recorded": row[1],
-            "turns": json.loads(row[2]), "score": memory.score or 0.0,
-        }  # fmt: skip
+        return {**self._told(memory.key, memory.value.content), "score": memory.score or 0.0}
+
+    def _told(self, key: str, text: str) -> dict[str, Any]:
+        """The memory `key` with the turns at which it was written."""
+        row = self._db.execute("SELECT speaker, recorded, turns FROM memory WHERE key = ?", (key,)).fetchone()
+        return {"id": key, "text": text, "speaker": row[0], "recorded": row[1], "turns": json.loads(row[2])}

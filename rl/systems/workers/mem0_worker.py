@@ -49,6 +49,11 @@ class Worker:
         """How many memories the user has."""
         return len(self._all({}))
 
+    def memories(self) -> dict[str, Any]:
+        """All memories of the user."""
+        found = sorted(self._all({}), key=lambda memory: (memory.get("created_at") or "", memory["id"]))
+        return {"items": [item(memory) for memory in found]}
+
     def close(self) -> None:
         """Close the history's and Qdrant's files."""
         self._memory.vector_store.client.close()

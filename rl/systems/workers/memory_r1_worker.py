@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from openai import AsyncOpenAI
 from memory_r1.graphs import Agent, ModelOptions, Settings, build_agent
 from memory_r1.memory.embedders import Vectors
 from memory_r1.memory.stores.sqlite import SqliteStore
-from memory_r1.memory.types import Turn
+from memory_r1.memory.types import Memory, Turn
 
 LIBRARY = "memory-r1"
 
@@ -30,8 +31,9 @@ class LentEmbedder:
         """The vectors of `texts`: (len(texts), dim) float32, unit norm."""
         if not texts:
             return np.zeros((0, self.dim), np.float32)
-        found = await self.client.embeddings.create(model=self.name, input=list(texts))
-        return np.array([item.embedding for item in found.data], np.float32)
+        body = {"model": self.name, "input": list(texts), "encoding_format": "base64"}
+        found: Any = await self.client.post("/embeddings", cast_to=object, body=body)
+        return np.stack([np.frombuffer(b64decode(item["embedding"]), "<f4") for item in found["data"]])
 
 
 class Worker:
@@ -62,22 +64,26 @@ class Worker:
     async def search(self, query: str, limit: int) -> dict[str, Any]:
         """The store's search, as the agent's answers begin with it."""
         hits = await self._store.search(self._bank, query, self._embedder, total=limit)
-        return {
-            "items": [
-                {
-                    "id": hit.memory.id, "text": hit.memory.text, "speaker": hit.memory.speaker,
-                    "recorded": hit.memory.recorded.isoformat(), "turns": list(hit.memory.turns), "score": hit.score,
-                }
-                for hit in hits
-            ]
-        }  # fmt: skip
+        return {"items": [{**told(hit.memory), "score": hit.score} for hit in hits]}
 
     async def size(self) -> int:
         """How many memories the bank holds."""
         return (await self._store.bank(self._bank)).live
+
+    async def memories(self) -> dict[str, Any]:
+        """The bank's live memories."""
+        return {"items": [told(memory) for memory in await self._store.memories(self._bank)]}
 
     async def close(self) -> None:
         """Close the model's connections and the file."""
         await self._agent.close()
         await self._embedder.client.close()
         await self._store.close()
+
+
+def told(memory: Memory) -> dict[str, Any]:
+    """A memory as the protocol has it."""
+    return {
+        "id": memory.id, "text": memory.text, "speaker": memory.speaker, "recorded": memory.recorded.isoformat(),
+        "turns": list(memory.turns),
+    }  # fmt: skip

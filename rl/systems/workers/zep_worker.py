@@ -21,7 +21,9 @@ from uuid import uuid4
 from graphiti_core import Graphiti  # pyright: ignore
 from graphiti_core.cross_encoder.client import CrossEncoderClient  # pyright: ignore
 from graphiti_core.driver.neo4j_driver import Neo4jDriver  # pyright: ignore
+from graphiti_core.edges import EntityEdge  # pyright: ignore
 from graphiti_core.embedder.openai import OpenAIEmbedder, OpenAIEmbedderConfig  # pyright: ignore
+from graphiti_core.errors import GroupsEdgesNotFoundError  # pyright: ignore
 from graphiti_core.llm_client.config import LLMConfig  # pyright: ignore
 from graphiti_core.llm_client.openai_generic_client import OpenAIGenericClient  # pyright: ignore
 from graphiti_core.nodes import EpisodeType  # pyright: ignore
@@ -117,6 +119,16 @@ class Worker:
         """How many facts the group has, those that no longer hold included."""
         rows = await self._rows("MATCH ()-[e:RELATES_TO {group_id: $group}]->() RETURN count(e) AS facts")
         return int(rows[0]["facts"])
+
+    @watched
+    async def memories(self) -> dict[str, Any]:
+        """The facts of the group; those that no longer hold tell until when they did."""
+        try:
+            edges = await EntityEdge.get_by_group_ids(self._graphiti.driver, [self._group])
+        except GroupsEdgesNotFoundError:
+            edges = []
+        edges.sort(key=lambda edge: (edge.created_at, edge.uuid))
+        return {"items": [self._item(edge) for edge in edges]}
 
     async def close(self) -> None:
         """Close the connection."""
