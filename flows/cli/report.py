@@ -29,7 +29,7 @@ def report(
     Several folders must have the same task, split and data. Figures, plots, and for each question what was found.
     """
     from memory_r1.rl.report import write_report
-    from memory_r1.rl.report.markdown import percent
+    from memory_r1.rl.report.markdown import memories_columns, memories_rows, percent
     from memory_r1.rl.report.tables import OVERALL
 
     done = write_report(folders, out, markdown, base)
@@ -45,12 +45,16 @@ def report(
             for name, cells in found.cells.items()
         }
         missing = {entry.name: entry.missing for entry in found.evaluation.entries if entry.missing}
-        show_json({"page": str(done.page), "markdown": str(done.markdown), "rows": rows, "missing": missing})
+        files = {"page": str(done.page), "markdown": str(done.markdown)}
+        show_json({**files, "rows": rows, "memories": found.memories, "missing": missing})
         return
-    told = [
-        [name, *(percent(cells.get((OVERALL, one.key))) for one in measures)] for name, cells in found.cells.items()
-    ]
-    show_table(["overall, %", *(one.head for one in measures)], told)
+    if found.evaluation.info.questions:
+        told = [
+            [name, *(percent(cells.get((OVERALL, one.key))) for one in measures)] for name, cells in found.cells.items()
+        ]
+        show_table(["overall, %", *(one.head for one in measures)], told)
+    else:
+        show_table(memories_columns(found), memories_rows(found))
     for entry in found.evaluation.entries:
         if entry.missing:
             show(f"{entry.name}: {'not run: ' if entry.info.not_run else ''}{entry.missing}")

@@ -23,8 +23,8 @@ FACTS = ("memories", "facts held", "precision")
 class Figures:
     """What is known of one row. `scores`: by group's and measure's key, shares in [0, 1] with their intervals.
 
-    `missing`: why there are no scores; "" if there are. `costs`: of the conversations that are finished. `memories`: what
-    was held in the end.
+    `missing`: why there are no scores; "" if there are. `costs`: of the conversations that are finished.
+    `memories`: what was held in the end.
     """
 
     entry: Entry

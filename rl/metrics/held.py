@@ -26,9 +26,14 @@ class Statement(Protocol):
     """A memory or a fact, of whatever system: what it says, and of whom ("" where it isn't told)."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """What it says."""
+        ...
+
     @property
-    def speaker(self) -> str: ...
+    def speaker(self) -> str:
+        """Whom it is about."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

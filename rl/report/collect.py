@@ -118,7 +118,7 @@ def collect(evaluation: Evaluation, traces: Traces | None = None) -> Collected:
                 found.update((row.question_id, _mark(row, measures, one)) for row, one in zip(rows, told, strict=True))
                 for judge, verdict in (pair for one in told for pair in one.items()):
                     verdicts[judge].append(replace(verdict, system=entry.name))
-                if traces is not None:
+                if traces is not None and rows:
                     traces.add(entry.name, conversation, zip(rows, told, strict=True))
     _complete(evaluation, questions, marks)
     order = {name: at for at, name in enumerate(evaluation.info.conversations)}

@@ -33,8 +33,8 @@ from memory_r1.rl.report.traces import Traces
 class Figures:
     """All figures of one report.
 
-    `cells`, `costs`, `memories`, `recalls`: by row, complete ones only. `differences`: by base row, then by row and measure.
-    `published`: the paper's rows for the same questions, measured on `published_on` of them.
+    `cells`, `costs`, `memories`, `recalls`: by row, complete ones only. `differences`: by base row, then by row
+    and measure. `published`: the paper's rows for the same questions, measured on `published_on` of them.
     """
 
     collected: Collected

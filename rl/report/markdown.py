@@ -20,7 +20,7 @@ def markdown(found: Figures) -> str:
     """The report's tables as Markdown, ending in a line break."""
     info = found.evaluation.info
     parts = [f"# {escaped(info.task)}, {escaped(info.split)}", *_intro(found)]
-    parts += [_main(found)] if found.overall.questions else []
+    parts += [_main(found)] if info.questions else []
     if found.published:
         parts.append(
             f"Published rows: [{SOURCE}]({URL}), overall only; other models, another judge. "
@@ -61,8 +61,8 @@ def interval(cell: Cell | None) -> str:
 def _intro(found: Figures) -> Iterable[str]:
     info = found.evaluation.info
     count = len(found.overall.questions)
-    if not count:
-        yield f"{len(info.conversations):,} conversations without a question: what is held of them is all there is."
+    if not info.questions:
+        yield f"{len(info.conversations):,} conversations, without questions: what each row holds of them is measured."
         return
     measures = [one for one in found.collected.measures if one.shown]
     yield (
@@ -149,8 +149,10 @@ def memories_columns(found: Figures) -> list[str]:
 
 
 def memories_rows(found: Figures) -> list[list[str]]:
-    """What each complete row held in the end; one cell that says why instead, where that isn't known."""
-    return [[name, *_memories_row(one, bool(_facts(found)))] for name, one in found.memories.items()]
+    """What each complete row held in the end; where that isn't known, one cell that says why, and empty ones."""
+    width = len(memories_columns(found))
+    rows = [[name, *_memories_row(one, bool(_facts(found)))] for name, one in found.memories.items()]
+    return [[*row, *[""] * (width - len(row))] for row in rows]
 
 
 def _facts(found: Figures) -> int:
@@ -173,9 +175,7 @@ def _memories_row(one: Memories, facts: bool) -> Iterable[str]:
 
 
 def _memories(found: Figures) -> str:
-    columns = memories_columns(found)
-    rows = [[escaped(cell) for cell in row] for row in memories_rows(found)]
-    return table([columns, *([*row, *[DASH] * (len(columns) - len(row))] for row in rows)])
+    return table([memories_columns(found), *([escaped(cell) for cell in row] for row in memories_rows(found))])
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from memory_r1.rl.evaluation.records import MemoryRow
 from memory_r1.rl.metrics.bootstrap import from_sums
@@ -21,9 +21,9 @@ NONE = "has no memory: it reads the conversation itself"
 class Memories:
     """What a row held after each conversation's last turn, all conversations together.
 
-    `missing`: why there are no figures, "" if there are. `kept`: how many of all `turns` are the source of a memory, None
-    if not told. `facts`: gold facts in all; `recall`: share of them that a memory holds, `precision`: share of the
-    memories that hold one, `overlap`: the best F1 with a memory, mean over the facts; None without facts.
+    `missing`: why there are no figures, "" if there are. `kept`: how many of all `turns` are the source of a memory,
+    None if not told. `facts`: gold facts in all; `recall`: share of them that a memory holds, `precision`: share of
+    the memories that hold one, `overlap`: the best F1 with a memory, mean over the facts; None without facts.
     """
 
     missing: str = ""
@@ -31,7 +31,7 @@ class Memories:
     characters: int = 0
     turns: int = 0
     kept: int | None = None
-    repeats: Repeats = Repeats()
+    repeats: Repeats = field(default_factory=Repeats)
     facts: int = 0
     recall: Cell | None = None
     precision: Cell | None = None

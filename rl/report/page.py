@@ -21,15 +21,25 @@ from memory_r1.rl.report import charts
 from memory_r1.rl.report.collect import Collected, Mark, Measure
 from memory_r1.rl.report.drawing import SERIES, Chart
 from memory_r1.rl.report.figures import Figures
-from memory_r1.rl.report.markdown import COSTS, bounds, costs_rows, percent
+from memory_r1.rl.report.markdown import COSTS, bounds, costs_rows, memories_columns, memories_rows, percent
+from memory_r1.rl.report.memories import LEGEND
 from memory_r1.rl.report.published import SOURCE, URL, Published
 from memory_r1.rl.report.tables import OVERALL, Group
 from memory_r1.rl.report.traces import SHOWN, pack
 
 TITLES = {
     "locomo": "LoCoMo", "longmemeval-oracle": "LongMemEval (oracle)", "longmemeval-s": "LongMemEval (S)", "msc": "MSC",
+    "msc-personas": "MSC persona summaries", "world": "Synthetic world",
 }  # fmt: skip
 """How the page calls the tasks."""
+
+PARTS = {
+    "results": "Results", "differences": "Differences", "quality": "Cost", "recall": "Recall", "memory": "Memory",
+    "latency": "Latency", "judges": "Judges", "questions": "Questions", "provenance": "Provenance",
+}  # fmt: skip
+"""The page's sections, each a template, with their names in the list at the top."""
+UNASKED = ("memory", "quality", "latency", "provenance")
+"""Those of a page about data without a question."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -47,6 +57,7 @@ def page(found: Figures) -> str:
     """The whole page. Raises MissingExtraError without Jinja or matplotlib."""
     script = _file("page.js")
     info = found.evaluation.info
+    asks = bool(info.questions)
     values = {
         "title": TITLES.get(info.task, info.task), "found": found, "info": info, "version": __version__,
         "style": _file("style.css"),
@@ -54,9 +65,11 @@ def page(found: Figures) -> str:
         "columns": _columns(found), "best": _best(found), "percent": percent, "bounds": bounds, "OVERALL": OVERALL,
         "published": _published(found), "source": SOURCE, "url": URL, "series": _series(found),
         "sections": _charts(found), "kinds": list(enumerate(KINDS)), "cost_columns": COSTS,
-        "costs": costs_rows(found), "seconds": charts.seconds,
+        "costs": costs_rows(found), "memory_columns": memories_columns(found), "memories": memories_rows(found),
+        "memory_legend": LEGEND, "seconds": charts.seconds,
         "index": pack(_index(found.collected)), "blocks": _blocks(found), "points": _points,
         "verdicts": bool(found.judged),
+        "asks": asks, "parts": PARTS if asks else {name: PARTS[name] for name in UNASKED},
     }  # fmt: skip
     return _template().render(values)
 

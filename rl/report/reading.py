@@ -71,7 +71,6 @@ class Entry:
         for conversation in self.done:
             yield from read_rows(self.place.costs(conversation), COSTS)
 
-
     def memories(self) -> list[MemoryRow]:
         """What was held of each conversation in the end; [] if that isn't recorded for all. Raises FileFormatError."""
         rows = [row for name in self.done for row in read_rows(self.place.memory(name), MEMORY)]
