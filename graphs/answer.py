@@ -26,6 +26,8 @@ from memory_r1.graphs.state import (
     AnswerUpdate,
     Context,
     bank_of,
+    put,
+    take,
 )  # fmt: skip
 from memory_r1.graphs.steps import END, START, Graph, Plan, emit
 from memory_r1.memory.embedders.base import Embedder
@@ -52,13 +54,13 @@ class Answering:
         hits = await self.store.search(
             bank_of(config), question, self.embedder, total=limits.hits, per_speaker=limits.per_speaker
         )
-        found = HITS.dump_python(hits, mode="json")
+        found = put(HITS, hits, config)
         emit(config, "hits", hits=found)
         return AnswerUpdate(hits=found, draft=None, answer={}, failures=[])
 
     async def distil(self, state: AnswerState, config: RunnableConfig) -> AnswerUpdate:
         """Let the answerer select and answer. An unusable reply leaves no draft, and a failure."""
-        question, hits = state["question"], HITS.validate_python(state.get("hits"))
+        question, hits = state["question"], take(HITS, state.get("hits"), config)
         draft: Answer | None = None
         with metered() as meter:
             try:
@@ -73,7 +75,7 @@ class Answering:
     async def answer(self, state: AnswerState, config: RunnableConfig) -> AnswerUpdate:
         """State the answer with the memories and turns that it rests on; without a draft the text is empty."""
         draft = state.get("draft") or ANSWER.dump_python(Answer(state["question"], ""), mode="json")
-        turns = {hit["memory"]["id"]: hit["memory"]["turns"] for hit in state.get("hits", [])}
+        turns = {hit.memory.id: hit.memory.turns for hit in take(HITS, state.get("hits", []), config)}
         cited = dict.fromkeys(turn for id in draft["selected"] for turn in turns[id])
         answer = {**draft, "selected": list(draft["selected"]), "turns": list(cited)}
         emit(config, "answer", answer=answer)

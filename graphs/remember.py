@@ -39,7 +39,9 @@ from memory_r1.graphs.state import (
     RememberState,
     RememberUpdate,
     bank_of,
+    put,
     read_turn,
+    take,
 )
 from memory_r1.graphs.steps import END, START, Fork, Graph, Plan, emit
 from memory_r1.memory.analysis import index_text
@@ -89,7 +91,7 @@ class Remember:
         bank = bank_of(config)
         before = await self.store.before(bank, self.embedder, turn, self.limits.context)
         update = RememberState(
-            turn=TURN.dump_python(turn, mode="json"), facts=[], candidates=[], decided=None, operations=[],
+            turn=put(TURN, turn, config), facts=[], candidates=[], decided=None, operations=[],
             lost=[], receipt=None, revision=None, attempts=0, failures=[], usage=USAGE.dump_python(Usage()),
         )  # fmt: skip
         attempt = state.get("attempt", 0)
@@ -116,11 +118,11 @@ class Remember:
         )
         for fact, hits in zip(facts, found, strict=True):
             emit(config, "candidates", fact=fact.text, memories=[_brief(hit) for hit in hits])
-        return RememberUpdate(candidates=CANDIDATES.dump_python(found, mode="json"), revision=bank.revision)
+        return RememberUpdate(candidates=put(CANDIDATES, found, config), revision=bank.revision)
 
     async def manage(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
         """Decide the operations. Exact repeats are no question for the manager; the same candidates no new one."""
-        candidates = CANDIDATES.validate_python(state.get("candidates"))
+        candidates = take(CANDIDATES, state.get("candidates"), config)
         shown = [[hit.memory.id for hit in hits] for hits in candidates]
         if state.get("decided") == shown:
             return RememberUpdate()

@@ -8,7 +8,7 @@ A bank is named by the run (`bank_of`), never by a message.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, cast
+from typing import Annotated, Any, NotRequired, TypeVar, cast
 
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
@@ -23,6 +23,7 @@ from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 
 Json = dict[str, Any]
+T = TypeVar("T")
 
 TURN = TypeAdapter(Turn)
 FACTS = TypeAdapter(list[Fact])
@@ -143,6 +144,16 @@ class AgentUpdate(TypedDict, total=False):
 
 class AgentState(AgentInput, AgentUpdate):
     """The whole state of `agent`."""
+
+
+def put(adapter: TypeAdapter[T], value: T, config: RunnableConfig) -> Any:
+    """`value` as the state keeps it: as JSON, and in a plain run, whose state nobody else sees, as it is."""
+    return value if isinstance(config, Plain) else adapter.dump_python(value, mode="json")
+
+
+def take(adapter: TypeAdapter[T], value: Any, config: RunnableConfig) -> T:
+    """What `put` put there."""
+    return value if isinstance(config, Plain) else adapter.validate_python(value)
 
 
 def read_turn(value: Any) -> Turn:

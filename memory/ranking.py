@@ -286,8 +286,10 @@ def best(
     """The ids of the memories that answer `query`, best first, each with (score, dense, lexical, context)."""
     found = rank(candidates, query)
     order = select(candidates, found.score, total=total, per_speaker=per_speaker)
-    parts = np.stack([found.score, found.dense, found.lexical, found.context])[:, order].T.tolist()
-    return [(candidates.ids[at], tuple(row)) for at, row in zip(order.tolist(), parts, strict=True)]
+    places = [int(at) for at in order]
+    parts = (found.score[order], found.dense[order], found.lexical[order], found.context[order])
+    rows = zip(*(part.tolist() for part in parts), strict=True)
+    return [(candidates.ids[at], row) for at, row in zip(places, rows, strict=True)]
 
 
 def _best(scores: Floats, count: int) -> NDArray[np.intp]:

@@ -189,6 +189,9 @@ class InMemoryStore(Store):
     async def candidates(self, bank: str, query: Query) -> Candidates:
         return self._read(bank).index.candidates(query)
 
+    async def chosen(self, bank: str, ids: Sequence[str]) -> list[Memory]:
+        return list(self._read(bank).memories.some(ids).values())
+
     async def replace_vectors(
         self, bank: str, embedder: str, dim: int, vectors: Mapping[str, Vectors], revision: int
     ) -> Bank:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-
-from filelock import FileLock
 
 from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
 from memory_r1.memory.erasure import plan_erasure
@@ -18,7 +15,7 @@ from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.store import Before, Dump, Vectors, check_replacement, exists
 from memory_r1.memory.stores import sqlite_rows as rows
 from memory_r1.memory.stores.sqlite_lock import WriteLock
-from memory_r1.memory.stores.sqlite_schema import explained, prepare, prepared
+from memory_r1.memory.stores.sqlite_schema import connect
 from memory_r1.memory.stores.sqlite_search import Searcher
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
@@ -29,7 +26,7 @@ class SqliteFile:
     def __init__(self, path: Path, large: int, patience: float) -> None:
         self.path = path
         self._lock = WriteLock(f"{path}.lock", patience)
-        self._db = _connect(path, patience)
+        self._db = connect(path, patience)
         self._searcher = Searcher(self._db, large)
         try:
             if self._rows("PRAGMA user_version") != [(0,)]:
@@ -195,12 +192,12 @@ class SqliteFile:
 
     def before(self, new: Bank, turn: str, recent: int) -> Before:
         """See `Store.before`; `new` is the bank to make if there is none of its id."""
-        self.create(new)
-        with self._view():
+        with self._view(), contextlib.suppress(UnknownBankError):
             key, state = self.find(new.id)
             stored = rows.fetch_turns(self._rows, key, [turn])
             ids = [id for entry in self._log(key, state.revision - recent) for id in entry.turns]
             return Before(state, stored[0] if stored else None, tuple(rows.fetch_turns(self._rows, key, ids)))
+        return Before(self.create(new), None, ())
 
     @contextlib.contextmanager
     def _view(self) -> Generator[None]:
@@ -287,18 +284,3 @@ class SqliteFile:
             for revision in dump.log:
                 self._put_revision(key, revision)
         return dump.bank
-
-
-def _connect(path: Path, patience: float) -> sqlite3.Connection:
-    with explained(path):
-        db = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-        try:
-            for pragma in ("synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY", "cell_size_check = ON"):
-                db.execute(f"PRAGMA {pragma}")
-            if not prepared(db, path):
-                with FileLock(f"{path}.lock", timeout=patience):  # several processes may make the file at once
-                    prepare(db, path)
-        except BaseException:
-            db.close()
-            raise
-    return db

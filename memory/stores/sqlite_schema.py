@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from memory_r1.memory.errors import CorruptStoreError, MemoryR1Error, StoreUnavailableError
 
@@ -101,3 +101,19 @@ def prepare(db: sqlite3.Connection, path: Path) -> None:
     if not prepared(db, path):
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(f"BEGIN IMMEDIATE;{SCHEMA}PRAGMA application_id = {APPLICATION};COMMIT;")
+
+
+def connect(path: Path, patience: float) -> sqlite3.Connection:
+    """Open the file at `path`, made a store if need be; another process's write is waited for `patience` seconds."""
+    with explained(path):
+        db = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
+        try:
+            for pragma in ("synchronous = FULL", "secure_delete = ON", "temp_store = MEMORY", "cell_size_check = ON"):
+                db.execute(f"PRAGMA {pragma}")
+            if not prepared(db, path):
+                with FileLock(f"{path}.lock", timeout=patience):  # several processes may make the file at once
+                    prepare(db, path)
+        except BaseException:
+            db.close()
+            raise
+    return db

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 
 from memory_r1.graphs import build_agent
 from memory_r1.graphs.build import Agent
+from memory_r1.graphs.state import HITS
 from memory_r1.memory.errors import InputError, MalformedOutputError
 from memory_r1.memory.stores.memory import InMemoryStore
 
@@ -46,6 +47,7 @@ async def test_a_plain_run_does_and_tells_what_the_graph_does(broken: bool):
     for question in QUESTIONS if not broken else ():
         told = await plain.answering.run({"question": question, "asked": None}, bank="ann")
         out = await graph_run(graph.answer, {"question": question, "asked": None})
+        told["hits"] = HITS.dump_python(told["hits"], mode="json")
         assert {name: told[name] for name in out} == out and out["answer"]["text"]
 
 
