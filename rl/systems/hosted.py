@@ -45,12 +45,15 @@ class Hosting:
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """What one search found and cost. `seconds`: wall time, of which `embedding` was the query's embedding."""
+    """What one search found and cost. `seconds`: wall time, of which `client` went by in the clients of model and
+    embedder, and `embedding` in the embedder itself.
+    """
 
     items: tuple[Item, ...]
     seconds: float
     cpu: float | None
     spent: Counts
+    client: float = 0.0
 
     @property
     def embedding(self) -> float:
@@ -188,7 +191,8 @@ class HostedLearner:
             finally:
                 self._account.querying = False
             items = tuple(_item(found) for found in told["items"])
-            return Searched(items, time.perf_counter() - start, told["cpu"], self._account.counts - before)
+            spent = self._account.counts - before
+            return Searched(items, time.perf_counter() - start, told["cpu"], spent, told["client"])
 
     async def ask(self, question: Question) -> Asked:
         """What is found for `question`, answered by the shared answerer. Raises MemoryR1Error."""

@@ -17,9 +17,9 @@ What a worker file has: `LIBRARY`, the name that pip knows; and a class `Worker`
 
 each of them plain or async; one request is served at a time, all on one event loop. The first line that goes out is
 {"ready": {library, version, python, imported}}, `imported`: seconds that its import took. A request is {id, op, …},
-a reply {id, ok: {…, cpu}} or {id, error: {kind, message}}. `cpu`: processor seconds of this process during the
-request, without those inside the clients of models and embedders (`CLIENTS`). An error of the kind
-"StoreUnavailableError" is the database's and not the library's: nothing was learned, and nothing more can be now.
+a reply {id, ok: {…, cpu, client}} or {id, error: {kind, message}}. `cpu`: processor seconds of this process during the
+request, without those inside the clients of models and embedders (`CLIENTS`); `client`: wall seconds inside these.
+An error of the kind "StoreUnavailableError" is the database's and not the library's: nothing was learned, and nothing more can be now.
 
 The protocol has its own descriptors: what a library prints goes to stderr. When stdin ends, the process ends.
 """
@@ -56,10 +56,11 @@ _INSIDE: ContextVar[bool] = ContextVar("inside", default=False)
 
 
 class Transport:
-    """Sums the processor seconds that threads spend inside the clients of models and embedders."""
+    """Sums what is spent inside the clients of models and embedders: processor `seconds` and `wall` seconds."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.wall = 0.0
         self._watched: set[str] = set()
         self._lock = threading.Lock()
 
@@ -73,9 +74,14 @@ class Transport:
                 self._watch_async(getattr(module, waiting), method)
 
     def add(self, seconds: float) -> None:
-        """Count `seconds`."""
+        """Count `seconds` of a processor."""
         with self._lock:
             self.seconds += seconds
+
+    def add_wall(self, start: float) -> None:
+        """Count the time since `start`."""
+        with self._lock:
+            self.wall += time.perf_counter() - start
 
     def _watch_plain(self, client: Any, method: str) -> None:
         send = getattr(client, method)
@@ -83,11 +89,12 @@ class Transport:
         def measured(*args: Any, **options: Any) -> Any:
             if _INSIDE.get():
                 return send(*args, **options)
-            token, start = _INSIDE.set(True), time.thread_time()
+            token, start, began = _INSIDE.set(True), time.thread_time(), time.perf_counter()
             try:
                 return send(*args, **options)
             finally:
                 self.add(time.thread_time() - start)
+                self.add_wall(began)
                 _INSIDE.reset(token)
 
         setattr(client, method, measured)
@@ -98,10 +105,11 @@ class Transport:
         async def measured(*args: Any, **options: Any) -> Any:
             if _INSIDE.get():
                 return await send(*args, **options)
-            token = _INSIDE.set(True)
+            token, began = _INSIDE.set(True), time.perf_counter()
             try:
                 return await _Stepped(send(*args, **options), self)
             finally:
+                self.add_wall(began)
                 _INSIDE.reset(token)
 
         setattr(client, method, measured)
@@ -166,7 +174,7 @@ class Server:
     def _answer(self, op: str, given: dict[str, Any]) -> dict[str, Any]:
         self._complaints.lines.clear()
         self._transport.watch()  # some import their clients when they are opened
-        cpu, http = time.process_time(), self._transport.seconds
+        cpu, http, wall = time.process_time(), self._transport.seconds, self._transport.wall
         try:
             out = self._call(op, given)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the other side is told
@@ -176,7 +184,7 @@ class Server:
         found: dict[str, Any] = out if isinstance(out, dict) else {"size": out} if op == "size" else {}
         if op == "learn":
             found["failures"] = [*found.get("failures", ()), *self._complaints.lines]
-        return {"ok": {**found, "cpu": max(spent, 0.0)}}
+        return {"ok": {**found, "cpu": max(spent, 0.0), "client": self._transport.wall - wall}}
 
     def _call(self, op: str, given: dict[str, Any]) -> Any:
         if op not in {"open", "learn", "search", "size", "memories", "close"}:
