@@ -19,7 +19,8 @@ each of them plain or async; one request is served at a time, all on one event l
 {"ready": {library, version, python, imported}}, `imported`: seconds that its import took. A request is {id, op, …},
 a reply {id, ok: {…, cpu, client}} or {id, error: {kind, message}}. `cpu`: processor seconds of this process during the
 request, without those inside the clients of models and embedders (`CLIENTS`); `client`: wall seconds inside these.
-An error of the kind "StoreUnavailableError" is the database's and not the library's: nothing was learned, and nothing more can be now.
+An error of the kind "StoreUnavailableError" is the database's and not the library's: nothing was learned, and nothing
+more can be now.
 
 The protocol has its own descriptors: what a library prints goes to stderr. When stdin ends, the process ends.
 """
