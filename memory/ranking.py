@@ -288,9 +288,9 @@ def best(
     order = select(candidates, found.score, total=total, per_speaker=per_speaker)
     places = [int(at) for at in order]
     parts = (found.score[order], found.dense[order], found.lexical[order], found.context[order])
-    columns: list[list[float]] = [part.tolist() for part in parts]
-    rows = zip(places, *columns, strict=True)
-    return [(candidates.ids[at], (score, dense, lexical, context)) for at, score, dense, lexical, context in rows]
+    score, dense, lexical, context = (part.tolist() for part in parts)
+    rows = zip(score, dense, lexical, context, strict=True)
+    return [(candidates.ids[at], row) for at, row in zip(places, rows, strict=True)]
 
 
 def _best(scores: Floats, count: int) -> NDArray[np.intp]:
