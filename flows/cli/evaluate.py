@@ -127,7 +127,7 @@ async def _evaluate(given: Options, plan: Plan, judges: Sequence[Judge], fresh: 
         runner = on_cluster(ray)
     with held(plan.out), _progress(plan, len(judges)) as bars:
         if fresh:
-            clear(plan.out)
+            await clear(plan)
         try:
             failures = await evaluate(plan, bars.step, runner, await make_embedder(given.settings))
             if not any(isinstance(error, ModelUnavailableError) for error in failures.values()):
@@ -233,7 +233,7 @@ def _report(given: Options, plan: Plan) -> None:
     if given.json:
         show_json(table.data())
         return
-    asked = f"{plan.questions or 'no'} questions about {len(plan.conversations)} conversations"
+    asked = f"{_count(plan.questions, 'question')} about {_count(len(plan.conversations), 'conversation')}"
     show(f"{plan.task.name}, {plan.split}: {asked}. Percent, with 95 % intervals;")
     answering = ", and of a question's search + answer" if plan.questions else ""
     show(f"ms: p50/p95 of a turn{answering}.")
@@ -247,3 +247,7 @@ def _report(given: Options, plan: Plan) -> None:
         show(line)
     trace = ", with every question's trace" if plan.questions else ""
     show(f"`memory-r1 report {plan.out}` makes a page of it{trace}.")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'s' if number != 1 else ''}"

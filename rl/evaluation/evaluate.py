@@ -20,7 +20,7 @@ from memory_r1.rl.evaluation.plan import Plan, merged
 from memory_r1.rl.evaluation.records import RowInfo, RunInfo, slug
 from memory_r1.rl.evaluation.run import OnStep, Step, all_or_first, run_conversation
 from memory_r1.rl.judge.judge import public_name
-from memory_r1.rl.systems.registry import Row, make_system
+from memory_r1.rl.systems.registry import Row, forget, make_system
 from memory_r1.rl.systems.types import System
 from memory_r1.rl.tasks.types import Conversation
 
@@ -173,11 +173,17 @@ def held(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def clear(out: Path) -> None:
-    """Throw away the evaluation in `out`: what its `run.json` names, and nothing else."""
+async def clear(plan: Plan) -> None:
+    """Throw away the evaluation where `plan` goes: what its `run.json` names, and nothing else.
+
+    Raises MemoryR1Error when what a row keeps elsewhere can't be deleted; nothing is thrown away then.
+    """
+    out = plan.out
     run = read_run(out)
     if run is None:
         return
+    for name in run.rows:
+        await forget(name, Place(out, name).banks, plan.rows[0])
     with written(out):
         for name in ("judges", *map(slug, run.rows)):
             shutil.rmtree(out / name, ignore_errors=True)

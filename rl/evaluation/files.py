@@ -54,6 +54,11 @@ class Place:
         """The folder of the system's memory of a conversation."""
         return self.folder / "banks" / slug(conversation)
 
+    @property
+    def banks(self) -> list[Path]:
+        """The folders of all memories that there are."""
+        return sorted((self.folder / "banks").glob("*/"))
+
     def finished(self, conversation: str) -> bool:
         """Whether all its questions are answered."""
         return self.answers(conversation).exists()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from memory_r1.graphs.models import RULES, ModelOptions
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.embedders.load import load_embedder
-from memory_r1.memory.errors import InputError, SettingsError
+from memory_r1.memory.errors import InputError, MemoryR1Error, SettingsError
 from memory_r1.memory.settings import ROLES
 from memory_r1.rl.systems.types import System
 
@@ -122,6 +123,24 @@ async def make_system(row: Row, embedder: Embedder | None = None) -> System:
 
         return OracleSystem(row.name, embedder)
     return await _others(row, embedder, options)
+
+
+async def forget(name: str, banks: Sequence[Path], row: Row) -> None:
+    """Delete what the row `name` keeps outside of its folders `banks`, with the Neo4j server that `row` names.
+
+    Raises MemoryR1Error when it can't be deleted; a row that keeps everything in them needs nothing.
+    """
+    if name != "zep" or not banks:
+        return
+    from memory_r1.rl.systems.zep import forget_graphs
+
+    try:
+        await forget_graphs(banks, row.neo4j, row.neo4j_password)
+    except MemoryR1Error as error:
+        raise type(error)(
+            f"zep's old graphs can't be deleted from Neo4j: {error.message}. Or delete {str(banks[0].parents[1])!r} yourself, "
+            f"and they stay there"
+        ) from error
 
 
 def _need_model(row: Row) -> None:

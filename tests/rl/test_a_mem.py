@@ -50,6 +50,7 @@ async def test_a_conversation_is_learned_and_asked_about(tmp_path):
         learned = [await learner.learn(turn) for turn in TALKED.turns]
         asked = await asyncio.gather(*(learner.ask(PET) for _ in range(4)))
         assert await learner.size() == 5
+        assert [item.turns for item in (await learner.memories()).items] == [(turn.id,) for turn in TALKED.turns]
         await learner.close()
         await learner.close()
         await system.close()

@@ -1,5 +1,6 @@
 """What is run: which rows and questions, only equal things in one folder, and one evaluation at a time."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from eval_fixture import files, story
 from memory_r1.memory.errors import (
     FileFormatError,
     InputError,
+    SettingsError,
     StoreError,
 )
 from memory_r1.rl.evaluation.evaluate import clear, held
@@ -108,11 +110,24 @@ def test_a_fresh_start_throws_away_results_and_nothing_else(tmp_path):
     plan = plan_of(tmp_path)
     run(plan, Fake())
     (plan.out / "notes.txt").write_text("mine")
-    clear(plan.out)
+    asyncio.run(clear(plan))
     assert {path.name for path in plan.out.iterdir() if path.is_file()} <= {"notes.txt", "run.lock"}
     assert not [path for path in plan.out.iterdir() if path.is_dir()]
     run(plan, fake := Fake(about="2"))
     assert fake.seen["open"] == 3
+
+
+def test_a_fresh_start_deletes_zeps_graphs_or_nothing(tmp_path):
+    plan = plan_of(tmp_path, "zep")
+    run(plan, Fake("zep"))
+    group = plan.out / "zep" / "banks" / "made-0" / "group.json"
+    group.write_text('{"group": "mr1_made_0_1", "begun": true}')
+    with pytest.raises(SettingsError, match=r"zep's old graphs can't be deleted.*needs a Neo4j server.*delete .*zep'"):
+        asyncio.run(clear(plan))
+    assert group.exists() and read_run(plan.out).finished
+    group.unlink()
+    asyncio.run(clear(plan))
+    assert not (plan.out / "zep").exists()
 
 
 def test_time_is_counted_to_the_row_that_took_it(tmp_path):

@@ -45,6 +45,8 @@ async def test_turns_are_learned_and_questions_answered(model: ModelServer, tmp_
             assert learned.cpu >= 0
             assert learned.failures == ()
         assert await opened.size() == 6
+        kept = await opened.memories()
+        assert [item.turns[0] for item in kept.items] == [turn.id for turn in TURNS[:6]] and kept.fates is None
         asked = await opened.ask(QUESTIONS[0])
         assert asked.items[0].turns == ("D1:3",)
         assert asked.items[0].recorded == TURNS[2].time

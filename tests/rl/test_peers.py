@@ -64,6 +64,8 @@ async def test_what_was_said_is_found_again(name: str, tmp_path: Path) -> None:
                 assert each.cpu is not None
                 assert 0 < each.cpu < each.seconds["learn"]
             assert await opened.size() == (5 if name == "langmem" else 6)
+            kept = (await opened.memories()).items
+            assert len({item.id for item in kept}) == await opened.size() and all(item.turns for item in kept)
             for question in QUESTIONS:
                 asked = await opened.ask(question)
                 assert asked.items[0].turns == question.evidence

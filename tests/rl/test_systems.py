@@ -50,6 +50,10 @@ async def test_what_was_learned_is_found_again_and_not_learned_twice(name, tmp_p
     learner = await made.open(TALK, tmp_path)
     await learner.learn(TALK.turns[-1])
     assert await learner.size() == size
+    kept = await learner.memories()
+    assert len(kept.items) == kept.fates.live == size and set(asked[1].items) <= {
+        replace(item, score=found.score) for item in kept.items for found in asked[1].items
+    }
     again = await learner.ask(TALK.questions[1])
     assert (again.text, again.items) == (asked[1].text, asked[1].items)
     await learner.close()

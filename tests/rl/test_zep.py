@@ -17,7 +17,7 @@ from memory_r1.rl.bench import canned_zep
 from memory_r1.rl.systems.environments import InstallError
 from memory_r1.rl.systems.peers import find_peer
 from memory_r1.rl.systems.readers import make_reader
-from memory_r1.rl.systems.zep import make_zep, neo4j_settings
+from memory_r1.rl.systems.zep import forget_graphs, make_zep, neo4j_settings
 from memory_r1.rl.tasks.types import Conversation, Question
 from tests.neo4j_server import free_port, missing
 
@@ -114,7 +114,16 @@ async def test_graphs_share_a_database_and_nothing_else(zep, neo4j_servers, tmp_
             assert [item.text for item in found[0].items][:1] == ["Ben: I bought a red kayak yesterday."]
             assert [item.text for item in found[1].items] == ["Eve: Ben bought a red kayak for Rex."]
             assert (await first.size(), await second.size()) == (2, 1)
+            kept = await first.memories(), await second.memories()
+            assert [[item.turns for item in one.items] for one in kept] == [[("D1:0",), ("D1:1",)], [("D1:0",)]]
+            assert kept[0].items[1].text == found[0].items[0].text
             await asyncio.gather(first.close(), second.close())
+            await forget_graphs([one, tmp_path / "none"], server.uri, server.auth[1])
+            with pytest.raises(StoreUnavailableError, match="is gone from Neo4j"):
+                await system.open(TALK, one)
+            second = await system.open(OTHER, two)
+            assert await second.size() == 1
+            await second.close()
             await system.close()
         after = await store.dump(ours)
         assert (before.bank, before.memories, before.turns, before.log) == (

@@ -14,6 +14,7 @@ What a worker file has: `LIBRARY`, the name that pip knows; and a class `Worker`
     size()                 → how many memories there are
     memories()             → {items: […]}, all that `size` counts, the oldest first
     close()
+    forget(folders, settings)  in place of open, and only where a memory isn't all in its folder: deletes the rest
 
 each of them plain or async; one request is served at a time, all on one event loop. The first line that goes out is
 {"ready": {library, version, python, imported}}, `imported`: seconds that its import took. A request is {id, op, …},
@@ -53,6 +54,7 @@ CLIENTS = (
 )
 """The clients whose work is not the library's: module, plain class, async class, and the method that does it all."""
 
+OPERATIONS = {"open", "learn", "search", "size", "memories", "close", "forget"}
 _INSIDE: ContextVar[bool] = ContextVar("inside", default=False)
 
 
@@ -188,7 +190,7 @@ class Server:
         return {"ok": {**found, "cpu": max(spent, 0.0), "client": self._transport.wall - wall}}
 
     def _call(self, op: str, given: dict[str, Any]) -> Any:
-        if op not in {"open", "learn", "search", "size", "memories", "close"}:
+        if op not in OPERATIONS:
             raise ValueError(f"there is no operation {op!r}")
         out = getattr(self._worker, op)(given) if op == "open" else getattr(self._worker, op)(**given)
         return self._loop.run_until_complete(out) if inspect.isawaitable(out) else out

@@ -134,6 +134,21 @@ class Worker:
         """Close the connection."""
         await self._graphiti.close()
 
+    @watched
+    async def forget(self, folders: Sequence[str], settings: dict[str, str]) -> dict[str, Any]:
+        """Delete the groups that `folders` name; `deleted`: how many nodes that were."""
+        kept = [Path(folder) / GROUP for folder in folders]
+        groups = [json.loads(path.read_text(encoding="utf-8"))["group"] for path in kept if path.exists()]
+        driver: Any = await asyncio.to_thread(connected, settings)
+        deleted = 0
+        try:
+            for group in groups:
+                query = "MATCH (n {group_id: $group}) DETACH DELETE n RETURN count(*) AS nodes"
+                deleted += (await driver.execute_query(query, params={"group": group})).records[0]["nodes"]
+        finally:
+            await driver.close()
+        return {"deleted": deleted}
+
     async def _read(self) -> None:
         """Learn which turn each episode of the group is."""
         rows = await self._rows("MATCH (e:Episodic {group_id: $group}) RETURN e.uuid AS uuid, e.name AS turn")
@@ -170,11 +185,16 @@ def connect(given: dict[str, Any]) -> Any:
         embedding_dim=embedder["dim"],
     )
     return Graphiti(
-        graph_driver=Neo4jDriver(neo4j["uri"], neo4j["user"], neo4j["password"], neo4j["database"]),
+        graph_driver=connected(neo4j),
         llm_client=OpenAIGenericClient(told),
         embedder=OpenAIEmbedder(embedding),
         cross_encoder=InOrder(),
     )
+
+
+def connected(settings: dict[str, str]) -> Any:
+    """The library's driver of the database; not made on an event loop, where it would begin to make indexes."""
+    return Neo4jDriver(settings["uri"], settings["user"], settings["password"], settings["database"])
 
 
 async def indexes(graphiti: Any) -> None:
