@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote, urlsplit
 
 from memory_r1.memory.errors import SettingsError
 from memory_r1.memory.store import Store
 
+_URL = re.compile(r"(?:^|[,=@])([A-Za-z][A-Za-z0-9+.-]*)://")
 KINDS = "sqlite:///path/to/file.db, neo4j://user:password@host:7687/database, or memory://"
 
 
@@ -31,13 +33,30 @@ async def open_store(url: str, *, password: str = "") -> Store:
     raise SettingsError(f"{redacted(url)!r} is no store: give {KINDS}")
 
 
-def redacted(url: str) -> str:
-    """`url` without its password, fit for a log or an error."""
-    head, mark, tail = url.rpartition("@")
-    if not mark:
-        return url
-    scheme, slashes, user = head.partition("://")
-    return f"{scheme}{slashes}{user.partition(':')[0]}:***@{tail}"
+def redacted(text: str) -> str:
+    """`text` without the passwords of the URLs in it, fit for a log or an error.
+
+    It may be a URL, a model string ("openai:NAME@URL"), or several with commas between. A user's name is shown, but not
+    that of an HTTP URL without a password, which may be a key, nor an HTTP URL's query.
+    """
+    starts = list(_URL.finditer(text))
+    if not starts:
+        user, mark, place = text.rpartition("@")
+        return f"{user.partition(':')[0]}:***@{place}" if mark and ":" in user else text
+    ends = [*(start.start() for start in starts[1:]), len(text)]
+    shown = text[: starts[0].start()]
+    for start, end in zip(starts, ends, strict=True):
+        shown += start[0] + _shown(text[start.end() : end], start[1].lower().startswith("http"))
+    return shown
+
+
+def _shown(rest: str, http: bool) -> str:
+    """What may be shown of a URL behind its scheme."""
+    login, mark, place = rest.rpartition("@")
+    user, colon, _ = login.partition(":")
+    login = f"{user}:***" if colon else "***" if http else user
+    place = re.sub(r"\?[^,]*", "?***", place) if http else place
+    return f"{login}{mark}{place}" if mark else place
 
 
 async def _open_neo4j(url: str, password: str) -> Store:

@@ -1,6 +1,7 @@
 """What is run: which rows and questions, only equal things in one folder, and one evaluation at a time."""
 
 import asyncio
+import sys
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from memory_r1.memory.errors import (
     SettingsError,
     StoreError,
 )
+from memory_r1.rl.bench.made import machine
 from memory_r1.rl.evaluation.evaluate import clear, held
 from memory_r1.rl.evaluation.files import read_run
 from memory_r1.rl.evaluation.plan import Chosen, Plan
@@ -136,3 +138,10 @@ def test_time_is_counted_to_the_row_that_took_it(tmp_path):
     info = read_run(plan.out)
     assert info.rows["one"].wall > 0 and info.rows["two"].wall > 0
     assert info.wall >= info.rows["one"].wall + info.rows["two"].wall
+
+
+def test_the_recorded_command_names_models_and_no_password(monkeypatch):
+    words = ("eval", "--model", "openai:qwen@http://host/v1", "--store", "neo4j://ann:geheim@host")
+    monkeypatch.setattr(sys, "argv", ["anything", *words])
+    shown = "memory-r1 eval --model openai:qwen@http://host/v1 --store neo4j://ann:***@host"
+    assert machine()["command"] == shown
