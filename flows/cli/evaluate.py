@@ -227,7 +227,7 @@ def _progress(plan: Plan, judges: int) -> Iterator[_Bars]:
 
 
 def _report(given: Options, plan: Plan) -> None:
-    from memory_r1.rl.evaluation.table import summarize
+    from memory_r1.rl.evaluation.table import HELD, summarize
 
     table = summarize(plan.out)
     if given.json:
@@ -240,6 +240,9 @@ def _report(given: Options, plan: Plan) -> None:
     show("")
     show_table(table.columns, table.overall())
     show("")
+    if held := table.held():
+        show_table(HELD, held)
+        show("")
     if by_category := table.by_category():
         show_table(table.category_columns, by_category)
         show("")

@@ -15,8 +15,8 @@ from memory_r1.rl.report.tables import APART, OVERALL, Cell, Cells, Group, cells
 
 SHOWN_CUT = "60"
 """The k of the recall that the table shows."""
-FACTS = ("memories", "facts held", "precision")
-"""The columns that only data with gold facts has."""
+HELD = ("system", "memories", "facts held", "precision", "turns kept")
+"""The heads of `Summary.held`: gold facts that some memory holds, memories that hold one, turns that left a memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +82,27 @@ class Summary:
         return [measure for measure in self.collected.measures if measure.key in ("f1", "b1", "em") or measure.judge]
 
     @property
-    def columns(self) -> list[str]:
-        """The heads of `overall`: scores where questions are asked, facts held where there are gold facts."""
-        scores = [*(measure.head for measure in self.measures), f"recall@{SHOWN_CUT}"] if self.asks else []
-        costs = ["calls", "tokens", "turn ms", *(["question ms"] if self.asks else []), "wall s"]
-        return ["system", *scores, *(FACTS if self.facts else ()), *costs]
-
-    @property
     def asks(self) -> bool:
         """Whether questions are asked at all."""
         return bool(self.collected.evaluation.info.questions)
 
     @property
-    def facts(self) -> bool:
-        """Whether there are gold facts that memories can hold."""
-        return any(figures.memories.facts for figures in self.rows)
+    def columns(self) -> list[str]:
+        """The heads of `overall`, without those of questions where none is asked."""
+        scores = [*(measure.head for measure in self.measures), f"recall@{SHOWN_CUT}"] if self.asks else []
+        return ["system", *scores, "calls", "tokens", "turn ms", *(["question ms"] if self.asks else []), "wall s"]
 
     def overall(self) -> list[list[str]]:
         """A line for each row: percent with 95 % intervals, model calls and tokens, p50/p95 of turns and questions."""
         return [
-            [
-                figures.entry.name, *(self._scores(figures, OVERALL) if self.asks else ()),
-                *(_held(figures) if self.facts else ()), *_costs(figures, self.asks),
-            ]
+            [figures.entry.name, *(self._scores(figures, OVERALL) if self.asks else ()), *_costs(figures, self.asks)]
             for figures in self.rows
-        ]  # fmt: skip
+        ]
+
+    def held(self) -> list[list[str]]:
+        """A line for each row with a memory, a cell for each of `HELD`; none where there are no gold facts."""
+        found = [row for row in self.rows if not row.memories.missing]
+        return [_held(row) for row in found] if any(row.memories.facts for row in found) else []
 
     @property
     def category_columns(self) -> list[str]:
@@ -126,7 +122,7 @@ class Summary:
     def notes(self) -> list[str]:
         """What the reader must know: the judges, and the rows without scores."""
         judges = [f"{measure.head}: {measure.title}" for measure in self.measures if measure.judge and self.asks]
-        facts = ["facts held: by some memory; precision: memories that hold a fact"] if self.facts else []
+        facts = ["facts held: by some memory; precision: memories that hold a fact"] if self.held() else []
         gaps = [f"{row.entry.name}: {_gap(row)}" for row in self.rows if row.missing]
         return [*judges, *facts, *gaps]
 
@@ -169,7 +165,8 @@ def _shown(cell: Cell | None) -> str:
 
 def _held(figures: Figures) -> list[str]:
     found = figures.memories
-    return [str(found.memories) if not found.missing else "–", _shown(found.recall), _shown(found.precision)]
+    kept = "–" if found.kept is None or not found.turns else f"{100 * found.kept / found.turns:.1f}"
+    return [figures.entry.name, str(found.memories), _shown(found.recall), _shown(found.precision), kept]
 
 
 def _costs(figures: Figures, asks: bool) -> list[str]:

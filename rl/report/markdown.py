@@ -9,7 +9,7 @@ from memory_r1.rl.report.charts import seconds
 from memory_r1.rl.report.collect import Measure
 from memory_r1.rl.report.costs import Spent
 from memory_r1.rl.report.figures import Figures
-from memory_r1.rl.report.memories import LEGEND, Memories
+from memory_r1.rl.report.memories import FACTS_LEGEND, LEGEND, Memories
 from memory_r1.rl.report.published import SOURCE, URL
 from memory_r1.rl.report.tables import APART, OVERALL, Cell, Cells, Group
 
@@ -26,7 +26,7 @@ def markdown(found: Figures) -> str:
             f"Published rows: [{SOURCE}]({URL}), overall only; other models, another judge. "
             f"They were measured on {found.published_on:,} questions."
         )
-    parts += ["## Memory", _memories(found), LEGEND] if found.names else []
+    parts += ["## Memory", _memories(found), memories_legend(found)] if found.names else []
     parts += ["## Costs", _costs(found)] if found.names else []
     missing = [(entry.name, entry.missing) for entry in found.evaluation.entries if entry.missing]
     if missing:
@@ -38,6 +38,11 @@ def escaped(text: object) -> str:
     """`text` as Markdown shows it literally, in one line."""
     line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", line)
+
+
+def counted(number: int, what: str) -> str:
+    """As "1 question", "1,307 questions"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def percent(cell: Cell | None) -> str:
@@ -62,11 +67,11 @@ def _intro(found: Figures) -> Iterable[str]:
     info = found.evaluation.info
     count = len(found.overall.questions)
     if not info.questions:
-        yield f"{len(info.conversations):,} conversations, without questions: what each row holds of them is measured."
+        yield f"{counted(len(info.conversations), 'conversation')}, without questions: what rows hold is measured."
         return
     measures = [one for one in found.collected.measures if one.shown]
     yield (
-        f"{count:,} questions about {len(info.conversations):,} conversations. In percent: "
+        f"{counted(count, 'question')} about {counted(len(info.conversations), 'conversation')}. In percent: "
         + "; ".join(f"{one.head}: {escaped(one.title)}" for one in measures)
         + ". By category the three stand as F1 / B1 / J. [a–b]: 95 % bootstrap interval, by conversation."
     )
@@ -146,6 +151,11 @@ FACTS = ("facts held, %", "precision, %", "overlap")
 def memories_columns(found: Figures) -> list[str]:
     """The heads of `memories_rows`."""
     return [*MEMORIES[:2], *(FACTS if _facts(found) else ()), *MEMORIES[2:]]
+
+
+def memories_legend(found: Figures) -> str:
+    """What the columns of `memories_rows` mean."""
+    return f"{FACTS_LEGEND} {LEGEND}" if _facts(found) else LEGEND
 
 
 def memories_rows(found: Figures) -> list[list[str]]:

@@ -40,13 +40,17 @@ class Memories:
 
 
 LEGEND = (
-    f"Facts held: share of the facts that people wrote down which some memory holds, by at least {HELD:g} of F1 of "
-    "their words, of the same speaker; precision: share of the memories that hold such a fact; overlap: the best F1 "
-    "that a memory has with a fact, mean over the facts. Turns kept: share of the turns that are the source of a "
-    "memory. Repeated: memories that the bank could do without, as another says the same word for word, or nearly "
-    f"(from {SAME:g} of F1 on)."
+    "Turns kept: share of the turns that are the source of a memory. Repeated: memories that the bank could do "
+    f"without, as another says the same word for word, or nearly (from {SAME:g} of F1 of their words on)."
 )
 """What the columns of the report's table mean."""
+FACTS_LEGEND = (
+    f"Facts held: share of the gold facts that some memory holds, by an F1 of their words of {HELD:g} or more, both "
+    "being of one speaker; precision: share of the memories that hold a fact; overlap: the best F1 that a memory has "
+    "with a fact, mean over the facts. Facts that a later turn takes back count too, so a right memory needn't hold "
+    "all."
+)
+"""What the columns mean that only data with gold facts has."""
 
 
 def memories(entry: Entry) -> Memories:

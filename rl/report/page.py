@@ -21,8 +21,16 @@ from memory_r1.rl.report import charts
 from memory_r1.rl.report.collect import Collected, Mark, Measure
 from memory_r1.rl.report.drawing import SERIES, Chart
 from memory_r1.rl.report.figures import Figures
-from memory_r1.rl.report.markdown import COSTS, bounds, costs_rows, memories_columns, memories_rows, percent
-from memory_r1.rl.report.memories import LEGEND
+from memory_r1.rl.report.markdown import (
+    COSTS,
+    bounds,
+    costs_rows,
+    counted,
+    memories_columns,
+    memories_legend,
+    memories_rows,
+    percent,
+)
 from memory_r1.rl.report.published import SOURCE, URL, Published
 from memory_r1.rl.report.tables import OVERALL, Group
 from memory_r1.rl.report.traces import SHOWN, pack
@@ -62,11 +70,12 @@ def page(found: Figures) -> str:
         "title": TITLES.get(info.task, info.task), "found": found, "info": info, "version": __version__,
         "style": _file("style.css"),
         "script": script, "script_hash": b64encode(sha256(script.encode()).digest()).decode(),
-        "columns": _columns(found), "best": _best(found), "percent": percent, "bounds": bounds, "OVERALL": OVERALL,
+        "columns": _columns(found), "best": _best(found), "percent": percent, "bounds": bounds, "counted": counted,
+        "OVERALL": OVERALL,
         "published": _published(found), "source": SOURCE, "url": URL, "series": _series(found),
         "sections": _charts(found), "kinds": list(enumerate(KINDS)), "cost_columns": COSTS,
         "costs": costs_rows(found), "memory_columns": memories_columns(found), "memories": memories_rows(found),
-        "memory_legend": LEGEND, "seconds": charts.seconds,
+        "memory_legend": memories_legend(found), "seconds": charts.seconds,
         "index": pack(_index(found.collected)), "blocks": _blocks(found), "points": _points,
         "verdicts": bool(found.judged),
         "asks": asks, "parts": PARTS if asks else {name: PARTS[name] for name in UNASKED},

@@ -138,8 +138,8 @@ async def forget(name: str, banks: Sequence[Path], row: Row) -> None:
         await forget_graphs(banks, row.neo4j, row.neo4j_password)
     except MemoryR1Error as error:
         raise type(error)(
-            f"zep's old graphs can't be deleted from Neo4j: {error.message}. Or delete {str(banks[0].parents[1])!r} yourself, "
-            f"and they stay there"
+            f"zep's old graphs can't be deleted from Neo4j: {error.message}. Or delete {str(banks[0].parents[1])!r} "
+            f"yourself, and they stay there"
         ) from error
 
 

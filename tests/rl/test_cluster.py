@@ -55,6 +55,8 @@ def test_two_workers_leave_the_same_bytes_as_one_process(words, tmp_path):
         assert run(*words, *model, "--out", tmp_path / "ray").exit_code == 0
         assert len(server.requests) == asked
     assert files(tmp_path / "ray") == files(tmp_path / "here") and len(files(tmp_path / "ray")) == 9
+    held = files(tmp_path / "ray", "memory")
+    assert held == files(tmp_path / "here", "memory") and len(held) == 9
     table = json.loads(shown)
     assert table["finished"] and all(row["wall"] > 0 for row in table["rows"])
 

@@ -36,6 +36,7 @@ def test_the_bytes_are_the_same_however_many_are_asked_at_once(tmp_path):
     run(many, fast)
     assert (slow.most, fast.most) == (1, 5)
     assert files(one.out) == files(many.out) and len(files(one.out)) == 3
+    assert files(one.out, "memory") == files(many.out, "memory") and len(files(one.out, "memory")) == 3
     assert [row.question_id for row in answers(one)] == [f"made-0/{at}" for at in range(4)]
 
 
@@ -71,7 +72,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, stop):
     known = {path: path.read_bytes() for path in plan.out.glob("*/*/*.part")}
     again = Fake()
     assert run(plan, again) == {}
-    assert files(plan.out) == files(whole.out)
+    assert files(plan.out) == files(whole.out) and files(plan.out, "memory") == files(whole.out, "memory")
     assert not list(plan.out.rglob("*.part")) and (known or stop == 12)
     asked = sum(count for what, count in again.seen.items() if what.startswith("ask"))
     assert asked <= plan.questions - stop + 2
