@@ -9,6 +9,7 @@ import time
 
 import pytest
 from command import process, read, run, start
+from conftest import DATA
 from eval_fixture import NLTK, files, model_server, said, write_locomo
 from model_server import ModelServer, Status
 
@@ -180,3 +181,39 @@ def test_a_second_one_in_the_same_folder_is_refused(words, tmp_path):
             with contextlib.suppress(ProcessLookupError):
                 child.kill()
             child.communicate()
+
+
+def test_facts_that_people_wrote_down_are_looked_for_without_a_question(tmp_path):
+    say = [("I have a red boat.", ["I have a red boat."]), ("I ski.", ["I ski."]), ("Hm.", ["I have a red boat."])]
+    dialog = [{"id": f"bot_{at % 2}", "text": text, "agg_persona_list": known} for at, (text, known) in enumerate(say)]
+    path = tmp_path / "data" / "session_1" / "test.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"initial_data_id": "p", "dialog": dialog}) + "\n")
+    place = ("--data", tmp_path / "data", "--out", tmp_path / "out")
+    words = ("eval", "--task", "msc-personas", *place, "--system", "rules,mem0")
+    table = read(*words)
+    mem0, rules = sorted(table["rows"], key=lambda row: row["system"])
+    assert (table["questions"], table["finished"], "not_run" in mem0) == (0, True, True)
+    assert (rules["memory"]["facts"], rules["memory"]["recall"]["mean"], rules["costs"]["learn"]["rows"]) == (2, 1, 3)
+    told = run(*words)
+    assert told.exit_code == 0, told.stderr
+    shown = told.stdout
+    assert shown.startswith("msc-personas, test: no questions about 1 conversation.") and "F1" not in shown
+    assert "facts held" in shown and "mem0: not run: mem0 needs a language model" in shown
+    told = run("report", tmp_path / "out")
+    assert told.exit_code == 0 and "facts held, %" in told.stdout and (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "sample", "facts"),
+    [("msc", "msc_self_instruct_handmade.jsonl", 3), ("longmemeval-oracle", "longmemeval_handmade.json", 0)],
+)
+def test_the_samples_of_other_tasks_are_run(task, sample, facts, tmp_path):
+    if not (DATA / "samples" / sample).exists():
+        pytest.skip(f"put the sample at {DATA / 'samples' / sample}")
+    data = ("--data", DATA / "samples" / sample, "--out", tmp_path / "out")
+    table = read("eval", "--task", task, *data, "--system", "rules,rag")
+    assert table["finished"] and table["questions"] == table["conversations"]
+    assert [row["memory"]["facts"] for row in table["rows"]] == [facts] * 2
+    assert all(row["overall"]["mem0.f1"]["count"] == table["questions"] for row in table["rows"])
+    assert run("report", tmp_path / "out").exit_code == 0
