@@ -69,7 +69,7 @@ def world_task(text: str = "") -> Task:
     }
     conversations = tuple(one for split in made.values() for one in split)
     ids = {split: tuple(one.id for one in found) for split, found in made.items()}
-    categories = dict.fromkeys(CATEGORIES, "–")
+    categories = {name: name for name in CATEGORIES}
     return Task(options.name, conversations, categories, ids, sha256=digest(conversations))
 
 
