@@ -74,7 +74,7 @@ def build_chat(steps: Conversing, remember: Graph, answer: Graph) -> Graph:
     graph.add_node("reply", Step("reply", steps.reply))
     graph.add_edge(START, "listen")
     graph.add_edge("listen", "remember")
-    graph.add_conditional_edges("remember", Fork(_after_remember, "answer", "reply"), ["answer", "reply"])
+    graph.add_conditional_edges("remember", Fork(_after_remember), ["answer", "reply"])
     graph.add_edge("answer", "reply")
     graph.add_edge("reply", END)
     return graph.compile(name="agent")

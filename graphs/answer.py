@@ -9,6 +9,7 @@ result against what was retrieved, and cites.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
@@ -26,10 +27,8 @@ from memory_r1.graphs.state import (
     AnswerUpdate,
     Context,
     bank_of,
-    put,
-    take,
 )  # fmt: skip
-from memory_r1.graphs.steps import END, START, Graph, Plan, emit
+from memory_r1.graphs.steps import END, START, Graph, StateGraph, Step, emit
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError, MalformedOutputError
 from memory_r1.memory.store import Store
@@ -54,13 +53,13 @@ class Answering:
         hits = await self.store.search(
             bank_of(config), question, self.embedder, total=limits.hits, per_speaker=limits.per_speaker
         )
-        found = put(HITS, hits, config)
-        emit(config, "hits", hits=found)
+        found = HITS.dump_python(hits, mode="json")
+        emit("hits", hits=found)
         return AnswerUpdate(hits=found, draft=None, answer={}, failures=[])
 
     async def distil(self, state: AnswerState, config: RunnableConfig) -> AnswerUpdate:
         """Let the answerer select and answer. An unusable reply leaves no draft, and a failure."""
-        question, hits = state["question"], take(HITS, state.get("hits"), config)
+        question, hits = state["question"], HITS.validate_python(state.get("hits"))
         draft: Answer | None = None
         with metered() as meter:
             try:
@@ -69,31 +68,29 @@ class Answering:
             except MalformedOutputError as error:
                 draft = None
                 meter.failures.append(failed("answerer", error))
-        emit(config, "selection", selected=list(draft.selected) if draft else [])
+        emit("selection", selected=list(draft.selected) if draft else [])
         return _report(draft, meter)
 
     async def answer(self, state: AnswerState, config: RunnableConfig) -> AnswerUpdate:
         """State the answer with the memories and turns that it rests on; without a draft the text is empty."""
         draft = state.get("draft") or ANSWER.dump_python(Answer(state["question"], ""), mode="json")
-        turns = {hit.memory.id: hit.memory.turns for hit in take(HITS, state.get("hits", []), config)}
+        turns = {hit["memory"]["id"]: hit["memory"]["turns"] for hit in state.get("hits", [])}
         cited = dict.fromkeys(turn for id in draft["selected"] for turn in turns[id])
         answer = {**draft, "selected": list(draft["selected"]), "turns": list(cited)}
-        emit(config, "answer", answer=answer)
+        emit("answer", answer=answer)
         return AnswerUpdate(answer=answer)
 
 
-def plan_answer(steps: Answering) -> Plan:
-    """The steps of `answer` in their order."""
-    return Plan(
-        "answer",
-        {"retrieve": steps.retrieve, "distil": steps.distil, "answer": steps.answer},
-        {START: "retrieve", "retrieve": "distil", "distil": "answer", "answer": END},
-    )
-
-
-def build_answer(plan: Plan) -> Graph:
+def build_answer(steps: Answering) -> Graph:
     """Compile `answer`. In: `question`, `asked`. Out: `answer`, `hits`, `failures`, `usage`."""
-    return plan.compile(AnswerState, AnswerInput, AnswerOutput, Context)
+    graph: Any = StateGraph(AnswerState, Context, input_schema=AnswerInput, output_schema=AnswerOutput)
+    for step in (steps.retrieve, steps.distil, steps.answer):
+        graph.add_node(step.__name__, Step(step.__name__, step))
+    graph.add_edge(START, "retrieve")
+    graph.add_edge("retrieve", "distil")
+    graph.add_edge("distil", "answer")
+    graph.add_edge("answer", END)
+    return graph.compile(name="answer")
 
 
 def _report(draft: Answer | None, meter: Meter) -> AnswerUpdate:

@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from memory_r1.graphs.agent import Conversing, build_chat
-from memory_r1.graphs.answer import Answering, build_answer, plan_answer
+from memory_r1.graphs.answer import Answering, build_answer
 from memory_r1.graphs.models import RULES, ModelOptions, Models, load_roles
-from memory_r1.graphs.remember import Limits, Remember, build_remember, plan_remember
+from memory_r1.graphs.remember import Limits, Remember, build_remember
 from memory_r1.graphs.roles import Failure, Roles, Usage
 from memory_r1.graphs.state import FAILURES, HITS, OPERATIONS, USAGE, Json
-from memory_r1.graphs.steps import Graph, Plan
-from memory_r1.graphs.watched import alone, left_alone
+from memory_r1.graphs.steps import Graph
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError
@@ -61,13 +60,11 @@ class Agent:
     store: Store
     embedder: Embedder
     roles: Roles
-    remembering: Plan
-    answering: Plan
 
     async def learn(self, turn: Turn, bank: str, attempt: int = 0) -> Remembered:
         """Run `remember` on one turn, values in and out. `attempt`: see `remember.unfinished`."""
         given = {"turn": turn, "attempt": attempt}
-        out = await _run(self.remember, self.remembering, given, bank)
+        out: Json = await cast(Any, self.remember).ainvoke(given, {"configurable": {"bank": bank}})
         receipt: Json = out["receipt"]
         return Remembered(
             tuple(OPERATIONS.validate_python(out["operations"])),
@@ -82,21 +79,13 @@ class Agent:
     async def ask(self, question: str, bank: str, asked: datetime | None = None) -> Answered:
         """Run `answer` on one question, values in and out."""
         given = {"question": question, "asked": asked.isoformat() if asked else None}
-        out = await _run(self.answer, self.answering, given, bank)
+        out: Json = await cast(Any, self.answer).ainvoke(given, {"configurable": {"bank": bank}})
         found: Json = out["answer"]
         return Answered(
             Answer(found["question"], found["text"], tuple(found["selected"])), tuple(found["turns"]),
             tuple(HITS.validate_python(out["hits"])),
             tuple(FAILURES.validate_python(out["failures"])), USAGE.validate_python(out["usage"]),
         )  # fmt: skip
-
-
-async def _run(graph: Graph, plan: Plan, given: Json, bank: str) -> Json:
-    """What `graph` gives; its plan is run plainly when there is nobody to stream or to trace it to."""
-    if alone():
-        with left_alone():
-            return await plan.run(given, bank=bank)
-    return await cast(Any, graph).ainvoke(given, {"configurable": {"bank": bank}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +114,7 @@ def build_agent(
         raise InputError("give models or roles, not both")
     embedder = embedder or HashedEmbedder()
     roles = roles or load_roles(models if models is not None else RULES, settings.options)
-    remembering = plan_remember(Remember(store, embedder, roles, settings.limits))
-    answering = plan_answer(Answering(store, embedder, roles, settings.limits))
-    remember, answer = build_remember(remembering), build_answer(answering)
+    remember = build_remember(Remember(store, embedder, roles, settings.limits))
+    answer = build_answer(Answering(store, embedder, roles, settings.limits))
     agent = build_chat(Conversing(store, embedder, settings.clock), remember, answer)
-    return Agent(remember, answer, agent, store, embedder, roles, remembering, answering)
+    return Agent(remember, answer, agent, store, embedder, roles)

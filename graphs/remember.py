@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from langchain_core.runnables import RunnableConfig
@@ -39,11 +40,9 @@ from memory_r1.graphs.state import (
     RememberState,
     RememberUpdate,
     bank_of,
-    put,
     read_turn,
-    take,
 )
-from memory_r1.graphs.steps import END, START, Fork, Graph, Plan, emit
+from memory_r1.graphs.steps import END, START, Fork, Graph, StateGraph, Step, emit
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import contradicts, texts
 from memory_r1.memory.embedders.base import Embedder
@@ -91,7 +90,7 @@ class Remember:
         bank = bank_of(config)
         before = await self.store.before(bank, self.embedder, turn, self.limits.context)
         update = RememberState(
-            turn=put(TURN, turn, config), facts=[], candidates=[], decided=None, operations=[],
+            turn=TURN.dump_python(turn, mode="json"), facts=[], candidates=[], decided=None, operations=[],
             lost=[], receipt=None, revision=None, attempts=0, failures=[], usage=USAGE.dump_python(Usage()),
         )  # fmt: skip
         attempt = state.get("attempt", 0)
@@ -104,7 +103,7 @@ class Remember:
         update["facts"] = FACTS.dump_python(facts, mode="json")
         update["operations"] = update["lost"] = OPERATIONS.dump_python(lost, mode="json")
         for fact in update["facts"]:
-            emit(config, "fact", fact=fact)
+            emit("fact", fact=fact)
         update["failures"], update["usage"] = _charge({}, meter)
         return update
 
@@ -117,12 +116,12 @@ class Remember:
             bank_of(config), queries, total=self.limits.candidates, per_speaker=None
         )
         for fact, hits in zip(facts, found, strict=True):
-            emit(config, "candidates", fact=fact.text, memories=[_brief(hit) for hit in hits])
-        return RememberUpdate(candidates=put(CANDIDATES, found, config), revision=bank.revision)
+            emit("candidates", fact=fact.text, memories=[_brief(hit) for hit in hits])
+        return RememberUpdate(candidates=CANDIDATES.dump_python(found, mode="json"), revision=bank.revision)
 
     async def manage(self, state: RememberState, config: RunnableConfig) -> RememberUpdate:
         """Decide the operations. Exact repeats are no question for the manager; the same candidates no new one."""
-        candidates = take(CANDIDATES, state.get("candidates"), config)
+        candidates = CANDIDATES.validate_python(state.get("candidates"))
         shown = [[hit.memory.id for hit in hits] for hits in candidates]
         if state.get("decided") == shown:
             return RememberUpdate()
@@ -133,7 +132,7 @@ class Remember:
             decided = await self._decide([facts[n] for n in rest], [candidates[n] for n in rest], meter)
         operations = OPERATIONS.dump_python([*repeats.values(), *decided], mode="json")
         for operation in operations:
-            emit(config, "operation", operation=operation)
+            emit("operation", operation=operation)
         failures, usage = _charge(state, meter)
         operations = [*state.get("lost", []), *operations]
         return RememberUpdate(operations=operations, decided=shown, failures=failures, usage=usage)
@@ -155,7 +154,7 @@ class Remember:
         done = receipt.revision
         report: Json = {"revision": done.number, "created": list(done.created), "ended": list(done.ended)}
         report["repeated"] = receipt.repeated
-        emit(config, "receipt", turn=turn.id, **report)
+        emit("receipt", turn=turn.id, **report)
         return RememberUpdate(attempts=attempts, receipt=report)
 
     async def _earlier(self, bank: str, turn: Turn) -> list[Turn]:
@@ -209,24 +208,17 @@ class Remember:
         return np.array([ready[text] for text in wanted], np.float32).reshape(len(wanted), self.embedder.dim)
 
 
-def plan_remember(steps: Remember) -> Plan:
-    """The steps of `remember` in their order."""
-    return Plan(
-        "remember",
-        {"extract": steps.extract, "retrieve": steps.retrieve, "manage": steps.manage, "apply": steps.apply},
-        {
-            START: "extract",
-            "extract": Fork(_after_extract, "retrieve", "apply", END),
-            "retrieve": "manage",
-            "manage": "apply",
-            "apply": Fork(_after_apply, "retrieve", END),
-        },
-    )
-
-
-def build_remember(plan: Plan) -> Graph:
+def build_remember(steps: Remember) -> Graph:
     """Compile `remember`. In: `turn`. Out: `operations`, `receipt`, `failures`, `usage`."""
-    return plan.compile(RememberState, RememberInput, RememberOutput, Context)
+    graph: Any = StateGraph(RememberState, Context, input_schema=RememberInput, output_schema=RememberOutput)
+    for step in (steps.extract, steps.retrieve, steps.manage, steps.apply):
+        graph.add_node(step.__name__, Step(step.__name__, step))
+    graph.add_edge(START, "extract")
+    graph.add_conditional_edges("extract", Fork(_after_extract), ["retrieve", "apply", END])
+    graph.add_edge("retrieve", "manage")
+    graph.add_edge("manage", "apply")
+    graph.add_conditional_edges("apply", Fork(_after_apply), ["retrieve", END])
+    return graph.compile(name="remember")
 
 
 def write_key(turn: Turn, attempt: int = 0) -> str:

@@ -8,7 +8,7 @@ A bank is named by the run (`bank_of`), never by a message.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypeVar, cast
+from typing import Annotated, Any, NotRequired, cast
 
 from langchain_core.messages import AnyMessage
 from langchain_core.runnables import RunnableConfig
@@ -18,12 +18,10 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from memory_r1.graphs.roles import Failure, Usage
-from memory_r1.graphs.steps import Plain
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 
 Json = dict[str, Any]
-T = TypeVar("T")
 
 TURN = TypeAdapter(Turn)
 FACTS = TypeAdapter(list[Fact])
@@ -146,16 +144,6 @@ class AgentState(AgentInput, AgentUpdate):
     """The whole state of `agent`."""
 
 
-def put(adapter: TypeAdapter[T], value: T, config: RunnableConfig) -> Any:
-    """`value` as the state keeps it: as JSON, and in a plain run, whose state nobody else sees, as it is."""
-    return value if isinstance(config, Plain) else adapter.dump_python(value, mode="json")
-
-
-def take(adapter: TypeAdapter[T], value: Any, config: RunnableConfig) -> T:
-    """What `put` put there."""
-    return value if isinstance(config, Plain) else adapter.validate_python(value)
-
-
 def read_turn(value: Any) -> Turn:
     """The turn that a run was given. Raises InputError naming the fields that are wrong."""
     try:
@@ -170,7 +158,7 @@ def read_turn(value: Any) -> Turn:
 
 def setting(config: RunnableConfig, name: str) -> str:
     """What the run says about `name` ("bank", "speaker", "session"): its context, else its `configurable`; else ""."""
-    context: Any = None if isinstance(config, Plain) else get_runtime().context
+    context: Any = get_runtime().context
     found: Any = cast(Json, context).get(name) if isinstance(context, dict) else getattr(context, name, None)
     found = found or config.get("configurable", {}).get(name) or ""
     if not isinstance(found, str):

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-__all__ = ["END", "START", "Fork", "Graph", "Plain", "Plan", "StateGraph", "Step", "emit", "run_sync"]
+__all__ = ["END", "START", "Fork", "Graph", "StateGraph", "Step", "emit", "run_sync"]
 
 T = TypeVar("T")
 Graph = CompiledStateGraph[Any, Any, Any, Any]
@@ -46,15 +45,14 @@ class Step(Runnable[Any, Any]):
 
 
 class Fork(Runnable[Any, str]):
-    """A conditional edge: the name of the next step, one of `ends`, by a function of the state that does not wait.
+    """A conditional edge: the name of the next step, by a function of the state that does not wait.
 
     LangGraph would send a plain function to a thread of its own, which costs more than the steps themselves.
     """
 
-    def __init__(self, choose: Callable[[Any], str], *ends: str) -> None:
+    def __init__(self, choose: Callable[[Any], str]) -> None:
         self.name = choose.__name__
         self.choose = choose
-        self.ends = ends
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
         """Choose."""
@@ -63,51 +61,6 @@ class Fork(Runnable[Any, str]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> str:
         """Choose."""
         return self.choose(input)
-
-
-class Plain(dict[str, Any]):
-    """The config of a run without LangGraph: no runtime stands behind it, no stream takes its events."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Steps, and what follows each: the one drawing behind the compiled graph and the plain run.
-
-    `then`: by a step's name, or START, the name of the next, or a fork.
-    """
-
-    name: str
-    steps: Mapping[str, Run]
-    then: Mapping[str, str | Fork]
-
-    def compile(self, state: type, given: type, out: type, context: type) -> Graph:
-        """The LangGraph graph, with its schemas of state, input, output and context."""
-        graph = cast(Any, StateGraph(state, context, input_schema=given, output_schema=out))
-        for name, run in self.steps.items():
-            graph.add_node(name, Step(name, run))
-        for name, then in self.then.items():
-            if isinstance(then, Fork):
-                graph.add_conditional_edges(name, then, list(then.ends))
-            else:
-                graph.add_edge(name, then)
-        return graph.compile(name=self.name)
-
-    async def run(self, given: Mapping[str, Any], **configurable: str) -> dict[str, Any]:
-        """The state after the last step, as the compiled graph would reach it.
-
-        For steps whose state has no reducers. There is no checkpoint, stream or trace: LangGraph's work for these is
-        half of what a turn costs besides its models.
-        """
-        state, config = dict(given), cast(RunnableConfig, Plain(configurable=configurable))
-        at = self._next(START, state)
-        while at != END:
-            state.update(await self.steps[at](state, config))
-            at = self._next(at, state)
-        return state
-
-    def _next(self, at: str, state: dict[str, Any]) -> str:
-        then = self.then[at]
-        return then if isinstance(then, str) else then.choose(state)
 
 
 class _Loop:
@@ -148,7 +101,6 @@ def run_sync(work: Coroutine[Any, Any, T]) -> T:
     return _LOOP.run(work)
 
 
-def emit(config: RunnableConfig, event: str, **data: Any) -> None:
+def emit(event: str, **data: Any) -> None:
     """Stream a custom event `{"event": event, **data}`; goes nowhere unless the run asks for the stream "custom"."""
-    if not isinstance(config, Plain):
-        get_stream_writer()({"event": event, **data})
+    get_stream_writer()({"event": event, **data})
