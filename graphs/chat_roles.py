@@ -19,8 +19,10 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from pydantic import BaseModel
 
 from memory_r1.graphs import parse, prompts
+from memory_r1.graphs.direct import Direct
 from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
 from memory_r1.graphs.roles import Failure, Usage, fail, spend
+from memory_r1.graphs.watched import watched
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 
@@ -41,6 +43,7 @@ class ChatCall:
         self.role = role
         self.patience = patience
         self._constrained = constrain(model, {"title": role, "description": "", **parse.schema(reply)})
+        self._direct = Direct.of(model, self._constrained)
 
     async def ask(self, prompt: prompts.Prompt, read: Callable[[str], T]) -> T:
         """What `read` makes of the model's reply to `prompt`.
@@ -64,7 +67,7 @@ class ChatCall:
             except Exception as error:
                 if self._constrained is not None and refuses_schema(error):
                     log.warning("%s: the endpoint takes no JSON schema, going on without: %s", self.role, say(error))
-                    self._constrained = None
+                    self._constrained, self._direct = None, Direct.of(self.model, None)
                     continue
                 if not passing(error) or attempt >= self.patience.tries:
                     raise typed(error, self.role, attempt) from error
@@ -76,6 +79,10 @@ class ChatCall:
     async def _once(self, prompt: prompts.Prompt) -> str:
         spend(Usage(calls=1, prompt_chars=prompt.chars))
         async with asyncio.timeout(self.patience.timeout):
+            if self._direct is not None and not watched():
+                text, usage = await self._direct.ask(prompt.messages)
+                spend(usage)
+                return text
             message = await (self._constrained or self.model).ainvoke(prompt.messages, SILENT)
         used = message.usage_metadata
         if used:
