@@ -167,7 +167,7 @@
     const [conversation, , , , category, evidence, unanswerable] = index.questions[at];
     const told = evidence.length ? `evidence ${evidence.join(", ")}` : "no evidence is named";
     const paper = index.categories[category];
-    const about = `${paper[1]} (${paper[0]}) · ${told}` + (unanswerable ? " · can't be answered" : "");
+    const about = (paper[1] === paper[0] ? paper[0] : `${paper[1]} (${paper[0]})`) + ` · ${told}` + (unanswerable ? " · can't be answered" : "");
     const blocks = await Promise.all(index.systems.map((_, system) => unpack(`t-${system}-${conversation}`)));
     const cards = index.systems.map((name, system) => card(name, index.answers[system][at], blocks[system], at));
     return [make("p", { class: "note", text: about }), make("div", { class: "answers" }, ...cards.filter(Boolean))];
