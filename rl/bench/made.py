@@ -6,7 +6,6 @@ import os
 import platform
 import random
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from memory_r1.memory.analysis import index_text
-from memory_r1.memory.embedders import Embedder, Vectors
+from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.store import Dump, Store
 from memory_r1.memory.stores.open import open_store, redacted
 from memory_r1.memory.types import Add, Bank, Memory, Revision, Turn
@@ -69,32 +68,6 @@ def _processor() -> str:
         if names:
             return names[0]
     return platform.processor() or platform.machine()
-
-
-@dataclass
-class TimedEmbedder:
-    """An embedder that counts the processor time it takes, in seconds, so that it can be told from the rest."""
-
-    inner: Embedder
-    seconds: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The inner embedder's name."""
-        return self.inner.name
-
-    @property
-    def dim(self) -> int:
-        """The inner embedder's dimension."""
-        return self.inner.dim
-
-    async def embed(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        """The inner embedder's vectors."""
-        start = time.process_time()
-        try:
-            return await self.inner.embed(texts, query=query)
-        finally:
-            self.seconds += time.process_time() - start
 
 
 def made_turns(count: int, seed: int = 0) -> list[Turn]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from memory_r1.graphs import Roles, build_agent
@@ -10,7 +9,8 @@ from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.stores.open import redacted
 from memory_r1.memory.types import Add, Answer, Fact, Hit, Operation, Turn
-from memory_r1.rl.bench.made import Table, TimedEmbedder, made_turns, opened, percentile
+from memory_r1.rl.bench.made import Table, made_turns, opened, percentile
+from memory_r1.rl.systems.meters import MeteredEmbedder, Stopwatch
 
 EDGE = 20
 """Turns at either end whose median is reported."""
@@ -42,7 +42,7 @@ async def turn(store: str = "sqlite", turns: int = 1_000) -> Table:
         raise InputError(
             f"{turns} turns are too few to compare the first and the last {EDGE}: give at least {2 * EDGE}"
         )
-    embedder, echo = TimedEmbedder(HashedEmbedder()), Echo()
+    embedder, echo, watch = MeteredEmbedder(HashedEmbedder()), Echo(), Stopwatch(counts_cpu=True)
     own: list[float] = []
     wall: list[float] = []
     embed: list[float] = []
@@ -52,11 +52,11 @@ async def turn(store: str = "sqlite", turns: int = 1_000) -> Table:
         await agent.learn(made.pop(), "bench-turn-warm-up")
         try:
             for said in made:
-                start, used, embedded = time.perf_counter(), time.process_time(), embedder.seconds
-                await agent.learn(said, "bench-turn")
-                embed.append(1000 * (embedder.seconds - embedded))
-                own.append(1000 * (time.process_time() - used) - embed[-1])
-                wall.append(1000 * (time.perf_counter() - start))
+                with watch.lap() as lap:
+                    await agent.learn(said, "bench-turn")
+                embed.append(1000 * lap.embedding)
+                own.append(1000 * (lap.cpu or 0.0))
+                wall.append(1000 * lap.wall)
         finally:
             for bank in ("bench-turn-warm-up", "bench-turn"):
                 await held.erase_bank(bank)

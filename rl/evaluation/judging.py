@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from memory_r1.rl.evaluation.files import ANSWERS, Place, read_rows, read_run, write_run
+from memory_r1.rl.evaluation.files import read_run, write_run
 from memory_r1.rl.evaluation.plan import Plan
-from memory_r1.rl.evaluation.records import AnswerRow
 from memory_r1.rl.judge import Judge, judge_answers, verdict_path
+from memory_r1.rl.judge.folder import finished_answers
 from memory_r1.rl.judge.run import OnVerdict
 
 
@@ -23,16 +23,9 @@ async def judge_plan(plan: Plan, judges: Sequence[Judge], on_verdict: OnVerdict)
     names = tuple(dict.fromkeys((*run.judges, *(judge.name for judge in judges))))
     if names != run.judges:
         write_run(plan.out, replace(run, judges=names))
+    systems = [row.name for row in plan.rows]
+    conversations = [conversation.id for conversation in plan.conversations]
     for judge in judges:
+        answers = finished_answers(plan.out, systems, conversations)
         path = verdict_path(plan.out, judge.name)
-        await judge_answers(judge, _answers(plan), path, on_verdict, concurrency=plan.at_once)
-
-
-def _answers(plan: Plan) -> Iterator[tuple[str, AnswerRow]]:
-    """Every answer with its system, without what was found, which a judge isn't shown."""
-    for row in plan.rows:
-        place = Place(plan.out, row.name)
-        for conversation in plan.conversations:
-            if place.finished(conversation.id):
-                for answer in read_rows(place.answers(conversation.id), ANSWERS):
-                    yield row.name, replace(answer, found=())
+        await judge_answers(judge, answers, path, on_verdict, concurrency=plan.at_once)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,17 +37,22 @@ def read_answers(out: Path) -> list[tuple[str, AnswerRow]]:
     What was found for it is left out: judges aren't shown it. Raises InputError without an evaluation or an answer,
     FileFormatError for a file that can't be read.
     """
-    found = list(_answers(out, _run(out)))
+    run = _run(out)
+    ran = [system for system, info in run.rows.items() if not info.not_run]
+    found = list(finished_answers(out, ran, run.conversations))
     if not found:
         raise InputError(f"the evaluation in {str(out)!r} has no finished answers yet: `memory-r1 eval` goes on there")
     return found
 
 
-def _answers(out: Path, run: RunInfo) -> Iterator[tuple[str, AnswerRow]]:
-    for system, info in run.rows.items():
+def finished_answers(
+    out: Path, systems: Iterable[str], conversations: Sequence[str]
+) -> Iterator[tuple[str, AnswerRow]]:
+    """Every answer of `systems` to the `conversations` that are finished, with its system, less what was found."""
+    for system in systems:
         place = Place(out, system)
-        for conversation in run.conversations:
-            if not info.not_run and place.finished(conversation):
+        for conversation in conversations:
+            if place.finished(conversation):
                 for row in read_rows(place.answers(conversation), ANSWERS):
                     yield system, replace(row, found=())
 
