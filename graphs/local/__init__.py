@@ -1,0 +1,1 @@
+"""Models in this process: a Hugging Face model folder plays a role without any server."""

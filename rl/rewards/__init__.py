@@ -1,0 +1,1 @@
+"""Rewards: small named functions of what came of a decision, and their weighted sum."""

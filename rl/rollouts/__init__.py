@@ -1,0 +1,1 @@
+"""Episodes: the compiled graphs as an environment for a policy in training."""

@@ -1,0 +1,1 @@
+"""verl on machines without an accelerator: platform, rollout and the patches that it still needs."""
