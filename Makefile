@@ -1,8 +1,8 @@
 # Two commands: `make demo` shows it work, `make test` proves it. Both install what they need into $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
-# What `make test` installs. Without "embed" (PyTorch) the tests of sentence-transformers models are skipped.
-TEST_EXTRAS ?= dev,embed
+# What `make test` installs. Without "embed" and "train" (PyTorch, verl) the tests that need them are skipped.
+TEST_EXTRAS ?= dev,embed,train
 BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
