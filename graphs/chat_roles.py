@@ -1,4 +1,4 @@
-"""The three roles played by chat models: any LangChain chat model, one for all roles or one each.
+"""The three roles played by models: any LangChain chat model or completer, one for all roles or one each.
 
 Each call asks for a reply that keeps a JSON schema (`response_format`), where the model can be asked. The reply is
 read strictly; one repair attempt shows the model its error; then it is a MalformedOutputError.
@@ -19,6 +19,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
 from pydantic import BaseModel
 
 from memory_r1.graphs import parse, prompts
+from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.direct import Direct
 from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
 from memory_r1.graphs.roles import Failure, Usage, fail, spend
@@ -29,6 +30,9 @@ from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+Speaker = BaseChatModel | Completer
+"""What plays a role."""
+
 SILENT: RunnableConfig = {"tags": ["nostream"]}
 """Keeps the replies, which are JSON for us, out of the token stream that a chat window shows."""
 NOTHING = "not mentioned"
@@ -36,26 +40,30 @@ NOTHING = "not mentioned"
 
 
 class ChatCall:
-    """Asks one chat model for one kind of reply, until it can be read or the patience ends. Errors name its `role`."""
+    """Asks one model for one kind of reply, until it can be read or the patience ends. Errors name its `role`."""
 
-    def __init__(self, model: BaseChatModel, role: str, reply: type[BaseModel], patience: Patience) -> None:
+    def __init__(self, model: Speaker, role: str, reply: type[BaseModel], patience: Patience) -> None:
         self.model = model
         self.role = role
         self.patience = patience
-        self._constrained = constrain(model, {"title": role, "description": "", **parse.schema(reply)})
-        self._direct = Direct.of(model, self._constrained)
+        if isinstance(model, BaseChatModel):
+            self._voice = _Chatting(model, {"title": role, "description": "", **parse.schema(reply)}, patience.timeout)
+        else:
+            self._voice = _Completing(model, role)
 
     async def ask(self, prompt: prompts.Prompt, read: Callable[[str], T]) -> T:
         """What `read` makes of the model's reply to `prompt`.
 
-        Raises MalformedOutputError when it can't read the repaired reply either, ModelUnavailableError when the
-        endpoint doesn't answer.
+        Raises MalformedOutputError when it can't read the repaired reply either (or, without `Patience.repair`, the
+        reply), ModelUnavailableError when the model doesn't answer.
         """
         text = ""
         try:
             text = await self._reply(prompt)
             return read(text)
         except MalformedOutputError as error:
+            if not (self.patience.repair and error.details.get("repair", True)):
+                raise
             log.info("%s: one repair attempt after: %s", self.role, error)
             return read(await self._reply(prompts.repair(prompt, text, str(error))))
 
@@ -63,11 +71,11 @@ class ChatCall:
         wait, attempt = self.patience.first, 1
         while True:
             try:
-                return await self._once(prompt)
+                spend(Usage(calls=1, prompt_chars=prompt.chars))
+                return await self._voice.once(prompt.messages)
             except Exception as error:
-                if self._constrained is not None and refuses_schema(error):
+                if self._voice.relax(error):
                     log.warning("%s: the endpoint takes no JSON schema, going on without: %s", self.role, say(error))
-                    self._constrained, self._direct = None, Direct.of(self.model, None)
                     continue
                 if not passing(error) or attempt >= self.patience.tries:
                     raise typed(error, self.role, attempt) from error
@@ -76,14 +84,24 @@ class ChatCall:
             await asyncio.sleep(rest)
             wait, attempt = wait * 2, attempt + 1
 
-    async def _once(self, prompt: prompts.Prompt) -> str:
-        spend(Usage(calls=1, prompt_chars=prompt.chars))
-        async with asyncio.timeout(self.patience.timeout):
+
+class _Chatting:
+    """A chat model, told to keep `schema` where it can be told. `timeout`: seconds of one try."""
+
+    def __init__(self, model: BaseChatModel, schema: dict[str, Any], timeout: float) -> None:
+        self.model = model
+        self.timeout = timeout
+        self._constrained = constrain(model, schema)
+        self._direct = Direct.of(model, self._constrained)
+
+    async def once(self, messages: list[prompts.Message]) -> str:
+        """The text of one reply."""
+        async with asyncio.timeout(self.timeout):
             if self._direct is not None and not watched():
-                text, usage = await self._direct.ask(prompt.messages)
+                text, usage = await self._direct.ask(messages)
                 spend(usage)
                 return text
-            message = await (self._constrained or self.model).ainvoke(prompt.messages, SILENT)
+            message = await (self._constrained or self.model).ainvoke(messages, SILENT)
         used = message.usage_metadata
         if used:
             spend(Usage(prompt_tokens=used["input_tokens"], reply_tokens=used["output_tokens"]))
@@ -91,11 +109,39 @@ class ChatCall:
             return json.dumps(message.tool_calls[0]["args"])
         return message.text
 
+    def relax(self, error: Exception) -> bool:
+        """Go on without the schema, where `error` says that the endpoint takes none; whether that changes anything."""
+        if self._constrained is None or not refuses_schema(error):
+            return False
+        self._constrained, self._direct = None, Direct.of(self.model, None)
+        return True
+
+
+class _Completing:
+    """A completer: takes its own time, and keeps to the prompt alone."""
+
+    def __init__(self, model: Completer, role: str) -> None:
+        self.model = model
+        self.role = role
+
+    async def once(self, messages: list[prompts.Message]) -> str:
+        """The text of one reply. Raises MalformedOutputError for one that the limit of tokens cut off."""
+        found = await self.model.complete(messages)
+        spend(Usage(prompt_tokens=len(found.prompt_ids), reply_tokens=len(found.token_ids)))
+        if not found.ended:
+            tokens = f" after {len(found.token_ids)} tokens" if found.token_ids else ""
+            raise MalformedOutputError(f"the {self.role}'s reply ended early{tokens}: raise max_tokens")
+        return found.text
+
+    def relax(self, error: Exception) -> bool:
+        """There is no schema to do without."""
+        return False
+
 
 class ChatExtractor:
     """The extractor as a chat model plays it."""
 
-    def __init__(self, model: BaseChatModel, patience: Patience = Patience()) -> None:  # noqa: B008 - a frozen value
+    def __init__(self, model: Speaker, patience: Patience = Patience()) -> None:  # noqa: B008 - a frozen value
         self._call = ChatCall(model, "extractor", parse.FactsReply, patience)
 
     async def extract(self, turn: Turn, context: Sequence[Turn]) -> list[Fact]:
@@ -114,7 +160,7 @@ class ChatExtractor:
 class ChatManager:
     """The manager as a chat model plays it."""
 
-    def __init__(self, model: BaseChatModel, patience: Patience = Patience()) -> None:  # noqa: B008
+    def __init__(self, model: Speaker, patience: Patience = Patience()) -> None:  # noqa: B008
         self._call = ChatCall(model, "manager", parse.OperationsReply, patience)
 
     async def decide(self, facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> list[Operation]:
@@ -124,22 +170,30 @@ class ChatManager:
 
 
 class ChatAnswerer:
-    """The answerer as a chat model plays it. `chars`: of the memories that it is shown."""
+    """The answerer as a chat model plays it. `chars`: of the memories that it is shown.
+
+    Without `distil` it answers from all of them at once and selects none: the paper's ablation "no distillation".
+    """
 
     def __init__(
         self,
-        model: BaseChatModel,
+        model: Speaker,
         patience: Patience = Patience(),  # noqa: B008
         chars: int = prompts.ANSWER_CHARS,
+        distil: bool = True,
     ) -> None:
         self.chars = chars
-        self._call = ChatCall(model, "answerer", parse.AnswerReply, patience)
+        self.distil = distil
+        reply = parse.AnswerReply if distil else parse.PlainReply
+        self._call = ChatCall(model, "answerer", reply, patience)
 
     async def answer(self, question: str, hits: Sequence[Hit], asked: datetime | None) -> Answer:
         """The answer, by one call; `NOTHING` without a call when there are no memories."""
         if not hits:
             return Answer(question, NOTHING)
-        prompt = prompts.answerer(question, hits, asked, self.chars)
+        prompt = prompts.answerer(question, hits, asked, self.chars, self.distil)
+        if not self.distil:
+            return await self._call.ask(prompt, lambda text: parse.plain_answer(text, question))
         return await self._call.ask(prompt, lambda text: parse.answer(text, question, prompt.shown))
 
 

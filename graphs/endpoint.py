@@ -19,12 +19,16 @@ _CUT = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a failing endpoint is tried. `first`, `longest`: seconds between tries, doubling; `timeout`: per try."""
+    """How long a failing model is tried. `first`, `longest`: seconds between tries, doubling; `timeout`: per try.
+
+    `repair`: whether a model whose reply can't be read is shown its error, and asked once more.
+    """
 
     tries: int = 4
     first: float = 0.5
     longest: float = 8.0
     timeout: float = 120.0
+    repair: bool = True
 
 
 def passing(error: Exception) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
 
+from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.endpoint import Patience
 from memory_r1.graphs.prompts import ANSWER_CHARS
 from memory_r1.graphs.roles import Answerer, Closable, Extractor, Manager, Role, Roles
@@ -23,7 +24,7 @@ from memory_r1.memory.errors import MissingExtraError, SettingsError
 
 RULES = "rules"
 
-Model = str | BaseChatModel
+Model = str | BaseChatModel | Completer
 Models = Model | Mapping[str, Model]
 """One model for all roles, or one for each of "extractor", "manager", "answerer" ("default" for the others)."""
 

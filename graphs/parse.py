@@ -65,6 +65,12 @@ class AnswerReply(_Reply):
     answer: str = Field(min_length=1, max_length=2_000)
 
 
+class PlainReply(_Reply):
+    """What the answerer replies where nothing is to be selected."""
+
+    answer: str = Field(min_length=1, max_length=2_000)
+
+
 R = TypeVar("R", bound=BaseModel)
 T = TypeVar("T")
 
@@ -170,6 +176,13 @@ def answer(text: str, question: str, shown: Sequence[Memory]) -> Answer:
     check_text(reply.answer)
     selected = tuple(dict.fromkeys(lookup(id, shown).id for id in reply.selected))
     return Answer(question, reply.answer.strip(), selected)
+
+
+def plain_answer(text: str, question: str) -> Answer:
+    """The answer in the answerer's reply `text` where it was to select nothing."""
+    reply = read(PlainReply, text)
+    check_text(reply.answer)
+    return Answer(question, reply.answer.strip())
 
 
 def lookup(id: str, shown: Sequence[T]) -> T:

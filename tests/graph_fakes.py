@@ -11,6 +11,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
 from memory_r1.graphs import Roles
+from memory_r1.graphs.completers import Completion, Message
 from memory_r1.memory.types import Add, Answer, Fact, Hit, Operation, Turn
 
 START = datetime(2023, 5, 1, 10)
@@ -97,6 +98,23 @@ class Scripted(BaseChatModel):
     def chars(self) -> int:
         """The characters of all prompts so far."""
         return sum(len(message.text) for messages in self.seen for message in messages)
+
+
+class Policy:
+    """A completer that replies what its script says; its last line repeats. A Completion is replied as it is."""
+
+    def __init__(self, *script: Any) -> None:
+        self.script = list(script)
+        self.seen: list[Sequence[Message]] = []
+
+    async def complete(self, messages: Sequence[Message]) -> Completion:
+        self.seen.append(messages)
+        line = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(line, BaseException):
+            raise line
+        if isinstance(line, Completion):
+            return line
+        return Completion(line if isinstance(line, str) else json.dumps(line), (1, 2, 3), (4, 5), (-0.5, -0.1))
 
 
 def facts(*texts: str) -> dict[str, Any]:

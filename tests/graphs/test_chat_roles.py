@@ -3,12 +3,14 @@
 import re
 
 import pytest
-from graph_fakes import Scripted, bank, facts, operations, said
+from graph_fakes import Policy, Scripted, bank, facts, operations, said
 
-from memory_r1.graphs import ModelOptions, Patience, Settings, build_agent, load_model, load_roles
-from memory_r1.graphs.chat_roles import NOTHING
-from memory_r1.memory.errors import MissingExtraError, SettingsError
+from memory_r1.graphs import ModelOptions, Patience, Settings, build_agent, load_model, load_roles, prompts
+from memory_r1.graphs.chat_roles import NOTHING, ChatAnswerer
+from memory_r1.graphs.completers import Completion
+from memory_r1.memory.errors import MalformedOutputError, MissingExtraError, ModelUnavailableError, SettingsError
 from memory_r1.memory.stores.memory import InMemoryStore
+from memory_r1.memory.types import Hit, Memory
 
 QUICK = Settings(options=ModelOptions(patience=Patience(tries=2, first=0.0)))
 OK = {"selected": ["0"], "answer": "Rex"}
@@ -82,6 +84,67 @@ async def test_roles_may_have_different_models():
     await agent.learn(said("I have a dog"), "ann")
     await agent.ask("dog?", "ann")
     assert [len(model.seen) for model in models.values()] == [1, 1, 1]
+
+
+def played(*script, role: str = "manager", **patience):
+    """An agent with one role played by a completer, the others scripted; and the completer."""
+    policy = Policy(*script)
+    others = {"extractor": Scripted(script=[facts("Ann has a dog.")]), "answerer": Scripted(script=[OK])}
+    models = {**others, "manager": Scripted(script=[operations((0, "ADD", [], ""))]), role: policy}
+    options = ModelOptions(patience=Patience(tries=2, first=0.0, **patience))
+    return build_agent(InMemoryStore(), models=models, settings=Settings(options=options)), policy
+
+
+async def test_a_completer_plays_a_role_by_the_same_prompt_and_its_tokens_are_counted():
+    agent, policy = played(operations((0, "ADD", [], "")))
+    other, models = agent_of([facts("Ann has a dog.")], [operations((0, "ADD", [], ""))])
+    done = await agent.learn(said("I have a dog"), "ann")
+    await other.learn(said("I have a dog"), "ann")
+    assert done.created == ("m1",) and (done.usage.prompt_tokens, done.usage.reply_tokens) == (3, 2)
+    assert [message["content"] for message in policy.seen[0]] == [m.text for m in models["manager"].seen[0]]
+
+
+@pytest.mark.parametrize("repair", [True, False])
+async def test_a_reply_that_is_cut_off_is_malformed_and_repaired_only_where_asked(repair: bool):
+    cut = Completion('{"operations":[{"fact":0,', (1,), (2, 3), (-0.1, -0.1), ended=False)
+    agent, policy = played(cut, operations((0, "ADD", [], "")), repair=repair)
+    done = await agent.learn(said("I have a dog"), "ann")
+    assert len(policy.seen) == 1 + repair and bool(done.created) is repair
+    if not repair:
+        assert "the manager's reply ended early after 2 tokens: raise max_tokens" in done.failures[0].detail
+
+
+async def test_a_reply_that_can_t_be_read_is_shown_to_the_model_only_where_repair_is_on():
+    for repair in (True, False):
+        agent, policy = played("nonsense", repair=repair)
+        done = await agent.learn(said("I have a dog"), "ann")
+        assert [f.kind for f in done.failures] == ["malformed"] and len(policy.seen) == 1 + repair
+
+
+async def test_a_completer_s_trouble_is_typed_and_a_passing_one_tried_again():
+    agent, policy = played(ConnectionError("lost"), operations((0, "ADD", [], "")))
+    assert (await agent.learn(said("I have a dog"), "ann")).created == ("m1",) and len(policy.seen) == 2
+    agent, _ = played(RuntimeError("engine died"))
+    with pytest.raises(ModelUnavailableError, match=r"manager's model doesn't answer .*engine died"):
+        await agent.learn(said("I have a dog"), "ann")
+
+
+async def test_what_no_repair_can_mend_is_not_asked_again():
+    agent, policy = played(MalformedOutputError("the prompt has 999 tokens", repair=False))
+    done = await agent.learn(said("I have a dog"), "ann")
+    assert len(policy.seen) == 1 and done.failures[0].detail == "the prompt has 999 tokens"
+
+
+async def test_without_distillation_the_answer_alone_is_asked_for_and_nothing_is_selected():
+    memory = Memory("m1", "The dog is called Rex.", "Ann", ("s1:0",), "s1", 0, said("").time, 1)
+    for distil, reply, system in ((True, OK, prompts.ANSWERER), (False, {"answer": "Rex"}, prompts.PLAIN_ANSWERER)):
+        policy = Policy(reply)
+        answerer = ChatAnswerer(policy, QUICK.options.patience, distil=distil)
+        found = await answerer.answer("dog?", [Hit(memory, 1.0)], None)
+        assert (found.text, found.selected) == ("Rex", ("m1",) if distil else ())
+        assert policy.seen[0][0]["content"] == system and "Rex" in policy.seen[0][1]["content"]
+    with pytest.raises(MalformedOutputError, match="selected"):
+        await ChatAnswerer(Policy(OK), QUICK.options.patience, distil=False).answer("dog?", [Hit(memory, 1.0)], None)
 
 
 def gullible(messages):
