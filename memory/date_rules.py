@@ -186,10 +186,12 @@ def _season_of(match: re.Match[str], spoken: date) -> Reading:
     return f"{month_on(begin, 0)}/{month_on(begin, 2)}", f"{match['season'].lower()} {match['year']}"
 
 
-def _range(match: re.Match[str], spoken: date) -> Reading:
-    """What `say` makes of an interval: "3 to 9 July 2023", "June to August 2023"."""
+def _range(match: re.Match[str], spoken: date) -> Reading | None:
+    """What `say` makes of an interval: "3 to 9 July 2023", "June to August 2023"; "moved to 9 July 2023" is none."""
     if match["first"]:
         return f"{match['first']}/{match['last']}", match.group()
+    if bool(match["day"]) != bool(match["day0"]) or not (match["day0"] or match["month0"]):
+        return None
     year, month = match["year"], month_of(match["month"])
     first_year = match["year0"] or year
     first_month = month_of(match["month0"]) if match["month0"] else month

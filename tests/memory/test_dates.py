@@ -215,3 +215,9 @@ def test_a_name_that_begins_like_a_plan_says_nothing_about_the_future() -> None:
     assert mention.when == "2023-07-18"
     (mention,) = find_dates("We're getting ready for 18 July.", datetime(2023, 6, 1))
     assert mention.when == "2023-07-18"
+
+
+@pytest.mark.parametrize("day", ["to 9 July 2023", "3 July to 2023", "to July 2023", "May to 9 July 2023"])
+def test_what_is_moved_to_a_date_is_no_interval(day: str) -> None:
+    found = [mention.when for mention in find_dates(f"Ann moved the trip {day}.", SPOKEN)]
+    assert all("/" not in when for when in found)
