@@ -1,0 +1,146 @@
+"""Rollouts as verl's agent loops: one row in, the samples of one run of it through the compiled graphs out.
+
+    manager     a turn, or several, remembered; rewarded by the questions asked afterwards
+    session     several turns, with same-state attempts at each decision
+    answerer    a question, answered
+
+A rollout never raises: what fails for good becomes one masked sample whose record says `lost`, so its group stays
+whole, and the trainer counts it. Loops are registered by `agent_loops.yaml`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from omegaconf import OmegaConf
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutput
+
+from memory_r1.graphs.completers import Completion
+from memory_r1.rl.rollouts.environment import Environment
+from memory_r1.rl.rollouts.errors import RolloutLostError
+from memory_r1.rl.rollouts.types import AnswererRow, Episode, ManagerRow, Record, Row
+from memory_r1.rl.trainer.environments import build_environment
+from memory_r1.rl.trainer.policy import ServerPolicy
+from memory_r1.rl.trainer.records import RECORD, RECORDS
+from memory_r1.rl.trainer.samples import Baselines, Sample, lost_record, samples_of
+from memory_r1.rl.trainer.settings import KEY, TrainingSettings, read_settings
+from memory_r1.rl.training.rows import from_json
+
+log = logging.getLogger(__name__)
+
+@lru_cache(maxsize=512)
+def _row(text: str) -> Row:
+    return from_json(text)
+
+
+class RolloutLoop(AgentLoopBase):
+    """What the three loops share. The environment is made once for each process and config."""
+
+    _environments: ClassVar[dict[str, tuple[TrainingSettings, Environment]]] = {}
+
+    async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
+        """Run the row in `kwargs["row"]` once. Every decision that the policy was asked for is one output."""
+        version = int(kwargs["global_steps"]) - 1
+        policy: ServerPolicy | None = None
+        try:
+            settings, environment = self._environment()
+            most = self.rollout_config.response_length
+            policy = ServerPolicy(self, sampling_params, min(settings.max_tokens or most, most))
+            row = _row(kwargs["row"])
+            episode = await self._play(environment, row, policy)
+            samples = samples_of(row, episode, await _baselines(environment, row, settings))
+        except Exception as error:
+            name = str(kwargs["extra_info"].get("index"))
+            if isinstance(error, RolloutLostError):
+                log.error("rollout of row %s lost: %s", name, error)  # noqa: TRY400 - typed, its message says it all
+            else:
+                log.exception("rollout of row %s lost by a defect", name)
+            return [self._lost(name, version)]
+        versions = policy.versions or (version, version)
+        return self._outputs(samples, versions)
+
+    @abstractmethod
+    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+        """One run of `row`."""
+
+    def _environment(self) -> tuple[TrainingSettings, Environment]:
+        key = json.dumps(OmegaConf.to_container(self.config[KEY], resolve=True), sort_keys=True)
+        if key not in self._environments:
+            settings = read_settings(self.config)
+            self._environments[key] = settings, build_environment(settings)
+        return self._environments[key]
+
+    def _outputs(self, samples: Sequence[Sample], versions: tuple[int, int]) -> list[AgentLoopOutput]:
+        told = json.dumps([asdict(sample.record) for sample in samples])
+        return [self._output(sample.call, sample.record, told, versions) for sample in samples]
+
+    def _output(
+        self, call: Completion, record: Record, records: str, versions: tuple[int, int], mask: int = 1
+    ) -> AgentLoopOutput:
+        return AgentLoopOutput(
+            prompt_ids=list(call.prompt_ids),
+            response_ids=list(call.token_ids),
+            response_mask=[mask] * len(call.token_ids),
+            response_logprobs=list(call.log_probs),
+            reward_score=record.reward,
+            num_turns=2,
+            metrics={"generate_sequences": record.generation_s},  # pyright: ignore[reportArgumentType] - pydantic
+            extra_fields={
+                RECORD: asdict(record),
+                "reward_extra_info": {RECORDS: records},
+                "min_global_steps": versions[0],
+                "max_global_steps": versions[1],
+                "turn_scores": [],
+                "tool_rewards": [],
+            },
+        )
+
+    def _lost(self, row: str, version: int) -> AgentLoopOutput:
+        end = int(self.tokenizer.eos_token_id)
+        record = lost_record(row)
+        return self._output(
+            Completion("", (end,), (end,), (0.0,)), record, json.dumps([asdict(record)]), (version, version), mask=0
+        )
+
+
+class ManagerLoop(RolloutLoop):
+    """The manager's episode (paper, algorithm 1)."""
+
+    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+        assert isinstance(row, ManagerRow), f"agent_name is 'manager', the row's kind {row.kind!r}"
+        return await environment.manage(row, policy)
+
+
+class SessionLoop(RolloutLoop):
+    """A session of several turns; greedy sampling has nothing to compare, so it tries each decision once."""
+
+    async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
+        """As `RolloutLoop.run`."""
+        self._greedy = sampling_params.get("temperature") == 0
+        return await super().run(sampling_params, **kwargs)
+
+    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+        assert isinstance(row, ManagerRow), f"agent_name is 'session', the row's kind {row.kind!r}"
+        session = self._environment()[0].session
+        return await environment.session(row, policy, rolls=1 if self._greedy else session.rolls)
+
+
+class AnswererLoop(RolloutLoop):
+    """The answerer's episode (paper, algorithm 2)."""
+
+    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+        assert isinstance(row, AnswererRow), f"agent_name is 'answerer', the row's kind {row.kind!r}"
+        return await environment.answer(row, policy)
+
+
+async def _baselines(environment: Environment, row: Row, settings: TrainingSettings) -> Baselines:
+    if not settings.baselines:
+        return Baselines()
+    found = await environment.baselines(row)
+    return Baselines(found.noop, found.oracle)

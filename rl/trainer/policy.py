@@ -1,0 +1,86 @@
+"""The policy in training as a completer: verl's rollout servers, asked by token ids.
+
+The tokens of a reply, their log probabilities and the tokens of its prompt are kept as they were sampled; the text is
+only read by the graphs and never turned into tokens again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase
+
+from memory_r1.graphs.completers import Completion, Message
+from memory_r1.memory.errors import MalformedOutputError, ModelUnavailableError
+
+PROMPTS = 512
+"""Rendered prompts that are kept: all members of a group ask with the same one."""
+
+
+class ServerPolicy:
+    """Replies by the rollout servers of `loop`, each of `max_tokens` tokens at most.
+
+    `sampling`: verl's sampling parameters. `versions`: the versions of the weights that replied, oldest and newest;
+    None before the first reply.
+    """
+
+    _prompts: OrderedDict[tuple[tuple[str, str], ...], tuple[int, ...]] = OrderedDict()
+
+    def __init__(self, loop: AgentLoopBase, sampling: Mapping[str, Any], max_tokens: int) -> None:
+        self._loop = loop
+        self._sampling = {**sampling, "max_tokens": max_tokens}
+        self._max_tokens = max_tokens
+        self._request = uuid4().hex
+        self.versions: tuple[int, int] | None = None
+
+    async def complete(self, messages: Sequence[Message]) -> Completion:
+        """The reply to `messages`.
+
+        Raises MalformedOutputError for a prompt over `data.max_prompt_length`, and ModelUnavailableError when the
+        servers fail, break off, or tell no log probabilities.
+        """
+        prompt_ids = self._render(messages)
+        try:
+            output = await self._loop.server_manager.generate(
+                request_id=self._request, prompt_ids=list(prompt_ids), sampling_params=dict(self._sampling)
+            )
+        except Exception as error:
+            raise ModelUnavailableError(f"the rollout server failed: {type(error).__name__}: {error}") from error
+        ids, log_probs = tuple(output.token_ids), tuple(output.log_probs or ())
+        if output.stop_reason == "aborted" or not ids:
+            raise ModelUnavailableError(f"the rollout server broke off after {len(ids)} tokens: {output.stop_reason!r}")
+        if len(log_probs) != len(ids):
+            raise ModelUnavailableError(
+                f"the rollout server told {len(log_probs)} log probabilities of {len(ids)} tokens: "
+                "set actor_rollout_ref.rollout.calculate_log_probs=true"
+            )
+        self._note(output.extra_fields)
+        text = self._loop.tokenizer.decode(ids, skip_special_tokens=True)
+        ended = len(ids) < self._max_tokens or ids[-1] == self._loop.tokenizer.eos_token_id
+        return Completion(text, prompt_ids, ids, log_probs, ended)
+
+    def _render(self, messages: Sequence[Message]) -> tuple[int, ...]:
+        """The tokens of `messages` by the chat template; never truncated, which verl's own helper does silently."""
+        key = tuple((message["role"], message["content"]) for message in messages)
+        found = self._prompts.get(key)
+        if found is None:
+            found = tuple(self._loop.continuous_token_builder.build_initial_tokens([dict(one) for one in messages]))
+            self._prompts[key] = found
+            while len(self._prompts) > PROMPTS:
+                self._prompts.popitem(last=False)
+        most = self._loop.rollout_config.prompt_length
+        if len(found) > most:
+            raise MalformedOutputError(
+                f"the prompt has {len(found)} tokens, and data.max_prompt_length={most}: raise it, or lower "
+                "memory_r1.limits"
+            )
+        return found
+
+    def _note(self, told: Mapping[str, Any]) -> None:
+        first, last = told.get("min_global_steps"), told.get("max_global_steps")
+        if first is not None and last is not None:
+            old = self.versions or (first, last)
+            self.versions = (min(old[0], first), max(old[1], last))

@@ -1,0 +1,184 @@
+"""verl's synchronous trainer, with decisions as rows: what `PPOTrainerSync` does, and what is ours in its hooks.
+
+A rollout returns one output for each decision. verl copies the last one's reward to all of them and groups by prompt;
+so before advantages are computed, every row's reward and group are set from the record of its own decision. The same
+records make the step's metrics, tell how many rollouts were lost, and in validation which checkpoint is the best.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import transfer_queue as tq
+from omegaconf import DictConfig
+from tensordict import TensorDict
+from transfer_queue import KVBatchMeta
+from verl.trainer.ppo.v1 import PPOTrainerSync
+from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
+from verl.utils import tensordict_utils as tu
+
+from memory_r1.rl.rollouts.types import Record
+from memory_r1.rl.trainer import metrics as measured
+from memory_r1.rl.trainer.advantages import shuffled
+from memory_r1.rl.trainer.best import Best
+from memory_r1.rl.trainer.errors import RolloutsLostError
+from memory_r1.rl.trainer.records import of_sample, of_validation
+from memory_r1.rl.trainer.settings import read_settings
+
+log = logging.getLogger(__name__)
+
+POLL = 0.1
+"""Seconds between looks at the queue; verl's own 2 s are longer than a small model's step."""
+VALIDATION = measured.PREFIX + "val/"
+
+
+class Buffer(ReplayBuffer):
+    """verl's, looking more often, and refusing what verl passes over: prompts of which a rollout raised."""
+
+    def __init__(self, *args: Any, poll_interval: float = POLL, **kwargs: Any) -> None:
+        super().__init__(*args, poll_interval=poll_interval, **kwargs)
+
+    def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict[str, Any]]:
+        """As verl's. Raises RolloutsLostError when verl marked a prompt failed: ours report losses, and never raise."""
+        found = super().sample(global_steps=global_steps, partition_id=partition_id, batch_size=batch_size)
+        failed = self.failure_keys[partition_id]
+        if failed:
+            raise RolloutsLostError(
+                f"step {global_steps}: {len(failed)} of {batch_size} prompts failed on their way to the trainer: "
+                "see 'Error in _run_prompt' in the run's log"
+            )
+        return found
+
+
+class MemoryTrainer(PPOTrainerSync):
+    """The trainer of a memory manager or an answerer. `config`: verl's, with ours under `memory_r1`."""
+
+    def __init__(self, config: DictConfig) -> None:
+        self.settings = read_settings(config)
+        self.best = Best.of(config)
+        self._records: list[Record] = []
+        self._rewarded: float | None = None
+        super().__init__(config)
+
+    def _build_replay_buffer(self) -> ReplayBuffer:
+        """Ours; verl's own where the config names another one or filters groups."""
+        sampler = self.config.trainer.v1.sampler
+        if sampler.custom_sampler.path or self._resolve_filter_groups_metric():
+            return super()._build_replay_buffer()
+        return Buffer(
+            trainer_mode=self.trainer_mode,
+            trainer_config=self.config.trainer.v1.get(self.trainer_mode, {}),
+            max_off_policy_threshold=sampler.max_off_policy_threshold,
+            max_off_policy_strategy=sampler.max_off_policy_strategy,
+            sampler_kwargs=sampler.sampler_kwargs,
+            refill_fn=self._add_prompts_to_generate,
+        )
+
+    def _fetch_one_gen_batch(self) -> TensorDict:
+        """As verl's. A session makes its own attempts, so one rollout of it stands for `rollout.n` rows."""
+        batch = super()._fetch_one_gen_batch()
+        names = [str(name) for name in batch["agent_name"]]
+        if "session" in names:
+            each = [1 if name == "session" else self.config.actor_rollout_ref.rollout.n for name in names]
+            batch["__rollout_n__"] = torch.tensor(each)
+        return batch
+
+    def _compute_advantage(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
+        """As verl's, of each decision's own reward within its own group. Raises RolloutsLostError."""
+        fields = ["extra_fields", "response_mask"]
+        data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=fields)
+        padding = [bool(tag.get("is_padding")) for tag in batch.tags]
+        records = [
+            None if padded else of_sample(extra)
+            for padded, extra in zip(padding, data["extra_fields"].tolist(), strict=True)
+        ]
+        self._records = [record for record in records if record is not None]
+        self._check_lost(batch.keys, records, metrics)
+        self._credit(batch, records, data["response_mask"])
+        return super()._compute_advantage(batch, metrics)
+
+    def _check_lost(self, keys: Sequence[str], records: Sequence[Record | None], metrics: dict[str, Any]) -> None:
+        """Count the rollouts, and fail the run when too many were lost; what is known of the step is logged first."""
+        runs, gone = set[str](), set[str]()
+        for key, record in zip(keys, records, strict=True):
+            if record is not None:
+                run = key.rsplit("_", 1)[0]
+                runs.add(run)
+                if record.lost:
+                    gone.add(run)
+        metrics.update(measured.step_metrics(self._records, len(runs), len(gone)))
+        if len(gone) > self.settings.max_lost * len(runs):
+            self.logger.log(data=metrics, step=self.global_steps)
+            raise RolloutsLostError(
+                f"step {self.global_steps}: {len(gone)} of {len(runs)} rollouts were lost, more than "
+                f"memory_r1.max_lost={self.settings.max_lost:g} allows: see 'rollout of row' in the run's log",
+                step=self.global_steps, lost=len(gone), rollouts=len(runs),
+            )  # fmt: skip
+
+    def _credit(self, batch: KVBatchMeta, records: Sequence[Record | None], mask: torch.Tensor) -> None:
+        """Set every row's reward and group, on its last token as verl has it; padding and lost rows stay alone."""
+        groups = [None if record is None or record.lost else record.group for record in records]
+        rewards = [0.0 if record is None else record.reward for record in records]
+        if self.settings.control == "shuffled":
+            rewards = shuffled(rewards, groups, f"{self.settings.seed}:{self.global_steps}")
+        scores: list[torch.Tensor] = []
+        for length, reward in zip(mask.offsets().diff().tolist(), rewards, strict=True):
+            row = torch.zeros(length)
+            row[-1] = reward
+            scores.append(row)
+        names = [f"alone:{row}" if group is None else f"group:{group}" for row, group in enumerate(groups)]
+        fields = {
+            "rm_scores": torch.nested.as_nested_tensor(scores, layout=torch.jagged),
+            "uid": np.array(names, dtype=object),
+        }
+        tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=tu.get_tensordict(fields))
+
+    def _compute_metrics(
+        self, batch: KVBatchMeta, metrics: dict[str, Any], timing_raw: dict[str, float], global_steps: int, epoch: int
+    ) -> None:
+        """verl's, and where the seconds went."""
+        super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)
+        metrics.update(measured.second_metrics(self._records, timing_raw))
+        metrics[measured.PREFIX + "response_tokens"] = metrics["response_length/mean"]
+
+    def _val_metrics_update(
+        self,
+        data_sources: list[str],
+        sample_uids: list[str],
+        reward_extra_infos_dict: dict[str, list[Any]],
+        sample_turns: Any,
+        expected_acc_counts: Mapping[tuple[str, str], int] | None = None,
+    ) -> dict[str, float]:
+        """verl's validation metrics, and ours of the records: the mean reward over decisions that were not lost.
+
+        Raises RolloutsLostError.
+        """
+        told = reward_extra_infos_dict.pop("records", [])
+        runs = [of_validation(text) for text in told if text]
+        lost = sum(any(record.lost for record in run) for run in runs)
+        found = super()._val_metrics_update(
+            data_sources, sample_uids, reward_extra_infos_dict, sample_turns, expected_acc_counts
+        )
+        records = [record for run in runs for record in run]
+        found |= measured.step_metrics(records, len(runs), lost, VALIDATION)
+        if lost > self.settings.max_lost * len(runs):
+            self.logger.log(data=found, step=self.global_steps)
+            raise RolloutsLostError(
+                f"validation at step {self.global_steps}: {lost} of {len(runs)} rollouts were lost: see "
+                "'rollout of row' in the run's log"
+            )
+        self._rewarded = found.get(VALIDATION + "reward/mean")
+        return found
+
+    def on_validate_end(self) -> None:
+        """Keep the checkpoint of this step if its validation reward is the best so far."""
+        super().on_validate_end()
+        if self._rewarded is not None and self.best.beaten_by(self._rewarded):
+            if self.global_steps and not self.best.saved(self.global_steps):
+                self._save_checkpoint()
+            self.best.keep(self.global_steps, self._rewarded)
+        self._rewarded = None
