@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memory_r1.memory.apply import plan, sources, targets
 from memory_r1.memory.types import Bank, Fact, Memory, Operation, Turn, Write
@@ -54,6 +54,14 @@ class Memories:
         self._turns = {turn.id: turn for turn in turns}
         self._bank = Bank("world", "none", 1, turns[0].time)
         self.live: dict[str, Memory] = {}
+
+    @classmethod
+    def holding(cls, turns: Sequence[Turn], memories: Sequence[Memory]) -> Memories:
+        """A bank that begins with `memories`, numbered from "m1"."""
+        bank = cls(turns)
+        bank.live = {memory.id: memory for memory in memories}
+        bank._bank = replace(bank._bank, memories=len(memories), live=len(memories))
+        return bank
 
     def fork(self) -> Memories:
         """A copy that goes its own way."""
