@@ -27,26 +27,29 @@ class Known:
     """
 
     def __init__(self, states: Mapping[Slot, Sequence[State]]) -> None:
-        self._states = {slot: [state for state in found if state] for slot, found in states.items()}
+        self._states = states
         self.seen: set[Slot] = set()
 
     def of(self, person: str, topic: str, key: str = "") -> list[State]:
         """The states of one slot: one of them where all is well, () where nothing is known."""
         slot = Slot(person, topic, key)
         self.seen.add(slot)
-        return self._states.get(slot) or [()]
+        return self._held(slot) or [()]
 
     def keys(self, person: str, topic: str, holds: Callable[[State], bool] = bool) -> list[str]:
         """The keys of a person's slots of `topic` with a state that `holds`, in alphabetical order."""
         found = [slot for slot in self._states if slot.person == person and slot.topic == topic]
         self.seen.update(found)
-        return sorted(slot.key for slot in found if any(map(holds, self._states[slot])))
+        return sorted(slot.key for slot in found if any(map(holds, self._held(slot))))
 
     def owners(self, pet: str) -> list[str]:
         """The people who have a pet of that name."""
         found = [slot for slot in self._states if slot.topic == "pets"]
         self.seen.update(found)
-        return sorted(s.person for s in found if any(name == pet for one in self._states[s] for _, name in one))
+        return sorted(s.person for s in found if any(name == pet for one in self._held(s) for _, name in one))
+
+    def _held(self, slot: Slot) -> list[State]:
+        return [state for state in self._states.get(slot, ()) if state]
 
 
 Answers = Iterator[str]

@@ -31,7 +31,12 @@ def replay(log: Iterable[Told]) -> dict[Slot, State]:
 
 def known_of(states: Mapping[Slot, State]) -> Known:
     """`states` as something that questions can be asked of."""
-    return Known({slot: (state,) for slot, state in states.items()})
+    return Known(_held(states))
+
+
+def _held(states: Mapping[Slot, State]) -> dict[Slot, tuple[State]]:
+    """`states` as `Known` takes them: one for each slot."""
+    return {slot: (state,) for slot, state in states.items()}
 
 
 def questions(log: Log, asked: datetime, chance: Chance, prefix: str) -> tuple[Question, ...]:
@@ -57,12 +62,13 @@ def gold_of(asking: Asking, log: Log, states: Mapping[Slot, State]) -> tuple[str
     Evidence is a turn without which the answer would be another. Where a turn and its correction would each do alone,
     it is the first of them; where no single turn is needed, all that told of it.
     """
-    known = known_of(states)
+    held = _held(states)
+    known = Known(held)
     gold = answer(asking, known)
     mine = [told for told in log if told.event.slot in known.seen]
 
     def changes(*left_out: Told) -> bool:
-        return answer(asking, known_of(_without(left_out, mine, states))) != gold
+        return answer(asking, Known({**held, **_without(left_out, mine)})) != gold
 
     needed: list[str] = []
     for told in mine:
@@ -78,11 +84,11 @@ def _mends(later: Event, event: Event) -> bool:
     return later.slot == event.slot and bool(wrong) and wrong[0] in event.args
 
 
-def _without(left_out: Log, log: Log, states: Mapping[Slot, State]) -> dict[Slot, State]:
-    """What would be true, had these events of one slot not been told."""
+def _without(left_out: Log, log: Log) -> dict[Slot, tuple[State]]:
+    """What would be true of these events' slot, had they not been told."""
     slot = left_out[0].event.slot
     rest = [told for told in log if told.event.slot == slot and told not in left_out]
-    return {**states, slot: replay(rest).get(slot, ())}
+    return {slot: (replay(rest).get(slot, ()),)}
 
 
 # --- what can be asked --------------------------------------------------------------------------------------
