@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from memory_r1.memory.errors import InputError, MemoryR1Error
+from memory_r1.graphs.local.folder import TINY_FOLDER, checked
+from memory_r1.memory.errors import InputError, MemoryR1Error, SettingsError
 from memory_r1.memory.settings import BUILT_IN, Settings, make_embedder
 from memory_r1.memory.stores.open import open_store, redacted
 
@@ -22,6 +23,8 @@ EXTRAS = {
     "serve": (("langgraph-cli", "langgraph-api"), "langgraph dev, Studio and the SDK"),
     "flows": (("typer", "rich"), "this command line"),
     "rl": (("nltk",), "scoring answers: memory-r1 score"),
+    "local": (("torch", "transformers"), "models in this process: --model tiny, --model local:PATH"),
+    "train": (("verl", "TransferQueue", "pyarrow", "tensorboard"), "training by verl: memory-r1 train"),
 }
 """What each optional extra brings."""
 
@@ -53,7 +56,7 @@ async def examine(settings: Settings) -> list[Check]:
         checks.append(
             await _model("model" if len(roles) == len(models) else f"{' and '.join(roles)} model", name, settings)
         )
-    return [*checks, *_tools()]
+    return [*checks, _tiny(), *_tools()]
 
 
 def _packages() -> list[Check]:
@@ -120,17 +123,40 @@ async def _model(topic: str, name: str, settings: Settings) -> Check:
 
     async def look() -> str:
         from memory_r1.graphs import ModelOptions, load_model
+        from memory_r1.graphs.models import connections
 
         model = load_model(name, ModelOptions(max_tokens=16, api_key=settings.api_key.get_secret_value()))
-        client = getattr(model, "http_async_client", None)
         try:
-            reply = await asyncio.wait_for(model.ainvoke("Reply with the word ready."), PATIENCE)
+            reply = await asyncio.wait_for(_word(model), PATIENCE)
         finally:
-            if client is not None:
-                await client.aclose()
-        return f"replies {str(reply.content).strip()[:40]!r}"
+            for connection in connections([model]):
+                await connection.aclose()
+        return f"replies {reply.strip()[:40]!r}"
 
     return await _tried(topic, redacted(name), look)
+
+
+def _tiny() -> Check:
+    """The policy that the package brings, and what it needs."""
+    name, lacking = "the tiny policy", [package for package in EXTRAS["local"][0] if not _version(package)]
+    try:
+        size = sum(path.stat().st_size for path in checked(TINY_FOLDER).iterdir())
+    except SettingsError as error:
+        return Check("model", name, "missing", error.message)
+    found = f"{size / 1e6:.1f} MB, trained from scratch in the synthetic world"
+    if lacking:
+        return Check(
+            "model", name, "missing", f"{found}; without {', '.join(lacking)}", "pip install 'memory-r1[local]'"
+        )
+    return Check("model", name, "ok", found, "memory-r1 demo --model tiny")
+
+
+async def _word(model: Any) -> str:
+    """What a chat model or completer replies when asked for one word."""
+    asked = "Reply with the word ready."
+    if hasattr(model, "complete"):
+        return (await model.complete([{"role": "user", "content": asked}])).text
+    return str((await model.ainvoke(asked)).content)
 
 
 async def _tried(topic: str, name: str, look: Callable[[], Awaitable[str]]) -> Check:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from memory_r1.graphs.agent import Conversing, build_chat
 from memory_r1.graphs.answer import Answering, build_answer
-from memory_r1.graphs.models import RULES, ModelOptions, Models, load_roles
+from memory_r1.graphs.models import RULES, ModelOptions, Models, load_limits, load_roles
 from memory_r1.graphs.remember import Limits, Remember, build_remember
 from memory_r1.graphs.roles import Failure, Roles, Usage
 from memory_r1.graphs.state import FAILURES, HITS, OPERATIONS, USAGE, Json
@@ -90,7 +90,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the agent works: what it looks at, how models are called, and the clock that dates chat messages."""
+    """How the agent works: what it looks at, how models are called, and the clock that dates chat messages.
+
+    A model's folder may state limits (`graphs.local.folder`), which go before these.
+    """
 
     limits: Limits = field(default_factory=Limits)
     options: ModelOptions = field(default_factory=ModelOptions)
@@ -106,15 +109,16 @@ def build_agent(
 ) -> Agent:
     """Compile the graphs over `store`, which stays the caller's to close.
 
-    `models`: a model string (`graphs.models`) or LangChain chat model for all roles, or one per role; by default
-    "rules", which needs none. Or `roles`: anything that keeps the protocols of `graphs.roles`. The embedder defaults
-    to the built-in one. Raises InputError, SettingsError and MissingExtraError.
+    `models`: a model string (`graphs.models`), LangChain chat model or completer for all roles, or one per role; by
+    default "rules", which needs none. Or `roles`: anything that keeps the protocols of `graphs.roles`. The embedder
+    defaults to the built-in one. Raises InputError, SettingsError and MissingExtraError.
     """
     if roles is not None and models is not None:
         raise InputError("give models or roles, not both")
     embedder = embedder or HashedEmbedder()
+    limits = settings.limits if models is None else load_limits(models, settings.limits)
     roles = roles or load_roles(models if models is not None else RULES, settings.options)
-    remember = build_remember(Remember(store, embedder, roles, settings.limits))
-    answer = build_answer(Answering(store, embedder, roles, settings.limits))
+    remember = build_remember(Remember(store, embedder, roles, limits))
+    answer = build_answer(Answering(store, embedder, roles, limits))
     agent = build_chat(Conversing(store, embedder, settings.clock), remember, answer)
     return Agent(remember, answer, agent, store, embedder, roles)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_r1.graphs.parse import clip
-from memory_r1.memory.errors import MalformedOutputError, ModelError, ModelUnavailableError
+from memory_r1.memory.errors import MalformedOutputError, MemoryR1Error, ModelUnavailableError
 from memory_r1.memory.retry import passes
 
 _LOST = {"APIError", "TransportError", "StreamError", "ClientError"}
@@ -39,9 +39,9 @@ def passing(error: Exception) -> bool:
     return isinstance(error, OSError | json.JSONDecodeError) or bool(_names(error) & _LOST)
 
 
-def typed(error: Exception, role: str, attempt: int) -> ModelError:
+def typed(error: Exception, role: str, attempt: int) -> MemoryR1Error:
     """`error`, whatever it is, as one of ours: this is the one boundary to the client libraries."""
-    if isinstance(error, ModelError):
+    if isinstance(error, MemoryR1Error):
         return error
     if _names(error) & _CUT:
         return MalformedOutputError(f"the {role}'s reply ended early ({type(error).__name__}): raise max_tokens")

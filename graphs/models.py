@@ -1,9 +1,11 @@
-"""Model strings become chat models and roles. A model string is one of
+"""Model strings become models and roles. A model string is one of
 
     "rules"                                  no model at all (the default)
     "openai:MODEL@http://host:port/v1"       any OpenAI-compatible endpoint: vLLM, llama.cpp, Ollama
     "openai:MODEL"                           OpenAI itself, with OPENAI_API_KEY
     "PROVIDER:MODEL"                         what LangChain's init_chat_model knows
+    "local:PATH"                             a Hugging Face model folder, run in this process
+    "tiny"                                   such a folder that the package brings
 
 and stands for all roles, or for one of them.
 """
@@ -11,14 +13,16 @@ and stands for all roles, or for one of them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
 
 from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.endpoint import Patience
+from memory_r1.graphs.local.folder import FolderLimits, find_folder, read_limits
 from memory_r1.graphs.prompts import ANSWER_CHARS
+from memory_r1.graphs.remember import Limits
 from memory_r1.graphs.roles import Answerer, Closable, Extractor, Manager, Role, Roles
 from memory_r1.memory.errors import MissingExtraError, SettingsError
 
@@ -34,7 +38,7 @@ class ModelOptions:
     """How models are called.
 
     `max_tokens`: of a reply; `api_key`: for an endpoint given by URL; `patience`: retries; `answer_chars`: characters
-    of the memories that the answerer is shown.
+    of the memories that the answerer is shown. What a model's folder states goes before these: it was trained so.
     """
 
     temperature: float = 0.0
@@ -44,16 +48,21 @@ class ModelOptions:
     answer_chars: int = ANSWER_CHARS
 
 
-def load_model(name: str, options: ModelOptions = ModelOptions()) -> BaseChatModel:
-    """The chat model that `name` says. Raises SettingsError, and MissingExtraError naming what to install.
+def load_model(name: str, options: ModelOptions = ModelOptions()) -> BaseChatModel | Completer:
+    """The model that `name` says. Raises SettingsError, and MissingExtraError naming what to install.
 
     Retries and back-off are `Patience`'s; the client's own are off. A key from the environment is sent to the
     provider that it belongs to, never to an endpoint given by URL.
     """
+    folder = find_folder(name)
+    if folder is not None:
+        from memory_r1.graphs.local.completer import LocalCompleter
+
+        return LocalCompleter(folder, options.max_tokens, options.temperature)
     provider, colon, rest = name.partition(":")
     model, at, url = rest.partition("@")
     if not (provider and colon and model):
-        raise SettingsError(f"model {name!r} is unknown: write rules, openai:MODEL@URL or PROVIDER:MODEL")
+        raise SettingsError(f"model {name!r} is unknown: write rules, openai:MODEL@URL, local:PATH or PROVIDER:MODEL")
     common: dict[str, Any] = {
         "temperature": options.temperature, "max_tokens": options.max_tokens,
         "timeout": options.patience.timeout, "max_retries": 0,
@@ -71,24 +80,51 @@ def load_model(name: str, options: ModelOptions = ModelOptions()) -> BaseChatMod
 
 def load_roles(models: Models, options: ModelOptions = ModelOptions()) -> Roles:
     """The roles that `models` play. Raises SettingsError for an unknown role, and what `load_model` raises."""
-    if not isinstance(models, Mapping):
-        models = {"default": models}
+    models = _by_role(models)
     unknown = set(models) - {*get_args(Role), "default"}
     if unknown:
         raise SettingsError(f"there is no role {sorted(unknown)[0]!r}: the roles are {', '.join(get_args(Role))}")
-    made: dict[str, BaseChatModel] = {}
+    made: dict[str, BaseChatModel | Completer] = {}
     players = [cast(Any, _role(role, models, options, made)) for role in get_args(Role)]
     return Roles(*players, owned=connections(made.values()))
 
 
-def connections(models: Iterable[BaseChatModel]) -> tuple[Closable, ...]:
-    """The connections that `load_model` opened for `models`: whoever loaded them closes these."""
-    clients = [getattr(model, "http_async_client", None) for model in models]
-    return tuple(client for client in clients if client is not None)
+def load_limits(models: Models, limits: Limits = Limits()) -> Limits:  # noqa: B008 - a frozen value
+    """`limits`, but for what the folders of `models` state: the manager's of candidates, the answerer's of hits.
+
+    A model sees as much in use as in its training. Raises SettingsError for a folder's file that can't be read.
+    """
+    models = _by_role(models)
+    manager, answerer = _stated(models, "manager"), _stated(models, "answerer")
+    return replace(
+        limits,
+        candidates=manager.candidates or limits.candidates,
+        hits=answerer.hits or limits.hits,
+        per_speaker=answerer.per_speaker or limits.per_speaker,
+    )
+
+
+def connections(models: Iterable[BaseChatModel | Completer]) -> tuple[Closable, ...]:
+    """What `load_model` opened for `models`: whoever loaded them closes these."""
+    clients = [
+        getattr(model, "http_async_client", None) if isinstance(model, BaseChatModel) else model for model in models
+    ]
+    return tuple(client for client in clients if isinstance(client, Closable))
+
+
+def _by_role(models: Models) -> Mapping[str, Model]:
+    return models if isinstance(models, Mapping) else {"default": models}
+
+
+def _stated(models: Mapping[str, Model], role: Role) -> FolderLimits:
+    """What the folder of the role's model states; nothing for a model of another kind."""
+    model = models.get(role, models.get("default", RULES))
+    folder = find_folder(model) if isinstance(model, str) else None
+    return read_limits(folder) if folder else FolderLimits()
 
 
 def _role(
-    role: Role, models: Mapping[str, Model], options: ModelOptions, made: dict[str, BaseChatModel]
+    role: Role, models: Mapping[str, Model], options: ModelOptions, made: dict[str, BaseChatModel | Completer]
 ) -> Extractor | Manager | Answerer:
     model = models.get(role, models.get("default", RULES))
     if isinstance(model, str) and model == RULES:
@@ -97,13 +133,15 @@ def _role(
         return {"extractor": RulesExtractor, "manager": RulesManager, "answerer": RulesAnswerer}[role]()
     from memory_r1.graphs.chat_roles import ChatAnswerer, ChatExtractor, ChatManager
 
+    stated = _stated(models, role)
+    patience = options.patience if stated.repair else replace(options.patience, repair=False)
     if isinstance(model, str):
         if model not in made:
             made[model] = load_model(model, options)
         model = made[model]
     if role == "answerer":
-        return ChatAnswerer(model, options.patience, options.answer_chars)
-    return {"extractor": ChatExtractor, "manager": ChatManager}[role](model, options.patience)
+        return ChatAnswerer(model, patience, stated.answer_chars or options.answer_chars)
+    return {"extractor": ChatExtractor, "manager": ChatManager}[role](model, patience)
 
 
 def _openai(model: str, common: dict[str, Any]) -> BaseChatModel:

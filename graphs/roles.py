@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
 
@@ -43,8 +43,9 @@ class Answerer(Protocol):
         ...
 
 
+@runtime_checkable
 class Closable(Protocol):
-    """A connection."""
+    """A connection, or a model in memory."""
 
     async def aclose(self) -> None:
         """Close it."""

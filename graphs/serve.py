@@ -14,7 +14,7 @@ import asyncio
 from weakref import WeakKeyDictionary
 
 from memory_r1.graphs.build import Agent, Settings, build_agent
-from memory_r1.graphs.models import ModelOptions, load_roles
+from memory_r1.graphs.models import ModelOptions, load_limits, load_roles
 from memory_r1.graphs.steps import Graph
 from memory_r1.memory.settings import load_settings, make_embedder, make_store
 
@@ -52,4 +52,5 @@ async def open_agent() -> Agent:
     roles = await asyncio.to_thread(load_roles, said.models, options)  # imports client libraries
     embedder = await make_embedder(said)
     store = await make_store(said)
-    return build_agent(store, embedder, roles=roles, settings=Settings(options=options))
+    settings = Settings(load_limits(said.models), options)
+    return build_agent(store, embedder, roles=roles, settings=settings)

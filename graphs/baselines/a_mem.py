@@ -27,6 +27,7 @@ from memory_r1.graphs.baselines import a_mem_prompts as prompts
 from memory_r1.graphs.baselines.a_mem_notes import NOTE, Note, Notes, Vector, said
 from memory_r1.graphs.baselines.a_mem_prompts import Evolved
 from memory_r1.graphs.chat_roles import ChatCall
+from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.endpoint import Patience
 from memory_r1.graphs.prompts import TURN_CHARS
 from memory_r1.graphs.remember import failed
@@ -58,8 +59,8 @@ class NoteLimits:
 class NoteModels:
     """Which model is asked at which step, and how patiently."""
 
-    construct: BaseChatModel
-    evolve: BaseChatModel
+    construct: BaseChatModel | Completer
+    evolve: BaseChatModel | Completer
     patience: Patience = field(default_factory=Patience)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from memory_r1.graphs.chat_roles import ChatCall
 from memory_r1.graphs.endpoint import say
-from memory_r1.graphs.models import RULES, Model, ModelOptions, load_model
+from memory_r1.graphs.models import RULES, Model, ModelOptions, connections, load_model
 from memory_r1.graphs.parse import clip, read
 from memory_r1.memory.errors import MalformedOutputError, ModelUnavailableError, SettingsError
 from memory_r1.rl.judge.prompts import STYLES, instruction, prompt
@@ -60,7 +60,7 @@ class Judge:
         self.model = public_name(model)
         self.name = f"{style}:{self.model}"
         chat = load_model(model, options) if isinstance(model, str) else model
-        self._owned: Any = getattr(chat, "http_async_client", None) if isinstance(model, str) else None
+        self._owned = connections([chat]) if isinstance(model, str) else ()
         self._call = ChatCall(chat, "judge", VerdictReply, options.patience)
 
     async def verdict(self, question: str, gold: str, answer: str, unanswerable: bool = False) -> Verdict:
@@ -103,8 +103,8 @@ class Judge:
 
     async def close(self) -> None:
         """Close the connections that were opened for it."""
-        if self._owned is not None:
-            await self._owned.aclose()
+        for connection in self._owned:
+            await connection.aclose()
 
 
 def make_judges(models: Sequence[str], styles: Sequence[str], options: ModelOptions = ModelOptions()) -> list[Judge]:  # noqa: B008

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from memory_r1 import __version__
 from memory_r1.graphs.build import Agent, Settings, build_agent
-from memory_r1.graphs.models import RULES, ModelOptions, load_roles
-from memory_r1.graphs.remember import Limits
+from memory_r1.graphs.models import RULES, ModelOptions, load_limits, load_roles
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.errors import UnknownBankError
 from memory_r1.memory.store import Store
@@ -39,7 +38,7 @@ class GraphSystem:
         self._embedder = MeteredEmbedder(embedder)
         roles = load_roles(models, options)
         self._roles = replace(roles, answerer=TimedAnswerer(roles.answerer))
-        self._limits = Limits()
+        self._limits = load_limits(models)
         self._watch = Stopwatch(counts_cpu=set(models.values()) == {RULES})
 
     @property
