@@ -1,4 +1,4 @@
-"""Commands about data sets: data prepare, list, show."""
+"""Commands about data sets: data prepare, list, show; `build` has its own file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from memory_r1.memory.errors import InputError, MemoryR1Error
 
+from . import build
 from .shared import console, options, plain, show, show_json, show_table
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from memory_r1.rl.tasks.sources import Source
     from memory_r1.rl.tasks.types import Task
 
-HELP = """Fetch data sets, check them, and tell what they hold.
+HELP = """Fetch data sets, check them, tell what they hold, and make training data of them.
 
 They stand in your data folder, or in the folder that the variable MEMORY_R1_DATA names. Each keeps its own licence."""
 
@@ -29,7 +30,8 @@ EPILOG = """\b
 Examples:
   memory-r1 data prepare locomo
   memory-r1 data prepare longmemeval-s --from longmemeval_s_cleaned.json
-  memory-r1 data prepare nltk"""
+  memory-r1 data prepare nltk
+  memory-r1 data build manager --task locomo --out manager.parquet"""
 
 data = typer.Typer(help=HELP, no_args_is_help=True)
 
@@ -48,6 +50,7 @@ DataOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
+    build.register(data)
     app.add_typer(data, name="data")
 
 

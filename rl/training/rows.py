@@ -64,13 +64,13 @@ def agent_name(row: Row) -> str:
 
 
 def bank_state(memories: Iterable[Memory], turns: Iterable[Turn]) -> BankState:
-    """The temporal bank of these live `memories`, as if one write had made them: "m1", "m2", … without history.
+    """The temporal bank that held `memories`, as if one write had made them: "m1", "m2", … without history.
 
     A bank that begins with them gives the next memory the next number, whatever the bank that they come from had ended.
     `turns`: where the source turns are found; only those are kept, in their order.
     """
     held = [
-        replace(memory, id=f"m{number}", born=1, supersedes=())
+        replace(memory, id=f"m{number}", born=1, died=None, successor="", supersedes=())
         for number, memory in enumerate(sorted(memories, key=lambda one: int(one.id[1:])), 1)
     ]
     sources = {id for memory in held for id in memory.turns}
@@ -84,7 +84,7 @@ def write_rows(path: str | Path, rows: Sequence[Row], made: Mapping[str, object]
     """
     path = Path(path)
     packed = BytesIO()
-    _parquet().write_table(_table(path, rows, made or {}), packed, compression="zstd")
+    import_parquet()[1].write_table(_table(path, rows, made or {}), packed, compression="zstd")
     with written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, packed.getvalue())
@@ -109,7 +109,7 @@ def _table(path: Path, rows: Sequence[Row], made: Mapping[str, object]) -> pyarr
         if row.id in seen:
             raise InputError(f"row id {row.id!r} stands twice; each needs its own")
         seen.add(row.id)
-    pa = _pyarrow()
+    pyarrow, _ = import_parquet()
     lines = [
         {
             "data_source": row.task.partition(":")[0],
@@ -122,32 +122,27 @@ def _table(path: Path, rows: Sequence[Row], made: Mapping[str, object]) -> pyarr
         for index, row in enumerate(rows)
     ]
     metadata = {MARK: FORMAT.encode(), MADE: json.dumps(dict(made), ensure_ascii=False).encode()}
-    return pa.Table.from_pylist(lines).replace_schema_metadata(metadata)
+    return pyarrow.Table.from_pylist(lines).replace_schema_metadata(metadata)
 
 
 def _read(path: Path) -> pyarrow.Table:
-    parquet = _parquet()
+    pyarrow, parquet = import_parquet()
     try:
         table = parquet.read_table(path)
     except FileNotFoundError:
         raise FileFormatError(f"there is no file {str(path)!r}: make it with `memory-r1 data build`") from None
-    except (OSError, _pyarrow().ArrowInvalid) as error:
+    except (OSError, pyarrow.ArrowInvalid) as error:
         raise FileFormatError(f"{str(path)!r} is no Parquet file: {error}") from error
     if (table.schema.metadata or {}).get(MARK) != FORMAT.encode():
         raise FileFormatError(f"{str(path)!r} holds no {FORMAT!r}: make it with `memory-r1 data build`")
     return table
 
 
-def _pyarrow() -> Any:
+def import_parquet() -> tuple[Any, Any]:
+    """The modules `pyarrow` and `pyarrow.parquet`. Raises MissingExtraError."""
     try:
         import pyarrow
+        import pyarrow.parquet
     except ImportError:
         raise MissingExtraError.of("train", "pyarrow") from None
-    return pyarrow
-
-
-def _parquet() -> Any:
-    _pyarrow()
-    import pyarrow.parquet
-
-    return pyarrow.parquet
+    return pyarrow, pyarrow.parquet

@@ -7,9 +7,10 @@ chit-chat tells is no row: a turn without facts asks the manager nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count as numbers
 from itertools import islice
+from typing import Literal
 
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Fact, Memory, Operation, Turn
@@ -24,7 +25,10 @@ from memory_r1.rl.world.make import Size, World, make_world
 from memory_r1.rl.world.memories import Memories, facts_by_turn
 from memory_r1.rl.world.oracle import decide
 from memory_r1.rl.world.questions import known_of
-from memory_r1.rl.world.task import Options
+from memory_r1.rl.world.task import NAME, Options, read_options
+
+Role = Literal["manager", "answerer"]
+"""Whom rows train."""
 
 KINDS = ("delete", "update", "add", "noop")
 """Kinds of operations, the rarest in the world first: a turn that needs several counts as the first of them."""
@@ -114,6 +118,23 @@ def world_answerer_rows(seed: int, split: str, count: int, choice: Choice = Choi
                 for question in islice(asked, choice.questions)
             ]
     return Chance("answerer rows", seed, split).shuffled(made)
+
+
+def world_rows(
+    role: Role, name: str, split: str, count: int, choice: Choice = Choice(), turns: int = 1
+) -> list[ManagerRow] | list[AnswererRow]:
+    """`count` rows for `role` from the worlds of task `name`, as "world:seed=1,names=120". Raises InputError.
+
+    The name says seed and size, in place of those of `choice`; how many conversations it names doesn't matter.
+    """
+    kind, _, given = name.partition(":")
+    if kind != NAME:
+        raise InputError(f"task {name!r} is none of the synthetic world's: write {NAME}, or {NAME}:KEY=NUMBER,…")
+    options = read_options(given)
+    choice = replace(choice, size=options.size)
+    if role == "answerer":
+        return world_answerer_rows(options.seed, split, count, choice)
+    return world_manager_rows(options.seed, split, count, choice, turns)
 
 
 @dataclass(frozen=True, slots=True)
