@@ -1,0 +1,95 @@
+"""What verl 0.9.1 does that a machine without an accelerator can't, and that no registry or setting of it covers.
+
+Each patch is one function of verl replaced by name, and says why. `tests/rl/test_cpu_platform.py` holds one test for
+each that the unpatched function still fails: when a newer verl mends it, the test says which patch to remove.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from memory_r1.memory.errors import MissingExtraError
+
+logger = logging.getLogger(__name__)
+
+VERL = "0.9.1"
+
+_applied: set[str] = set()
+
+
+def check_version(found: str | None = None) -> None:
+    """Raises MissingExtraError unless verl (or `found`) is the version that these patches were written for."""
+    found = found or version("verl")
+    if found != VERL:
+        raise MissingExtraError(
+            f"training on a CPU patches verl {VERL}, and verl {found} is installed: pip install 'memory-r1[train]'",
+            found=found, wanted=VERL,
+        )  # fmt: skip
+
+
+def apply() -> tuple[str, ...]:
+    """Applies all patches that were not yet applied in this process; their names. Raises MissingExtraError."""
+    check_version()
+    new = tuple(name for name in PATCHES if name not in _applied)
+    for name in new:
+        PATCHES[name]()
+        _applied.add(name)
+    logger.debug("patched verl %s: %s", VERL, ", ".join(new) or "nothing new")
+    return new
+
+
+def process_group() -> None:
+    """`verl.utils.distributed`: one gloo group. verl asks for "cpu:gloo,cpu:gloo", which PyTorch refuses."""
+    import verl.utils.distributed as module
+
+    original = module.initialize_global_process_group_ray
+
+    @functools.wraps(original)
+    def initialize(timeout_second: int | None = None, backend: str | None = None) -> Any:
+        return original(timeout_second=timeout_second, backend=backend or "cpu:gloo")
+
+    module.initialize_global_process_group_ray = initialize
+
+
+def value_head() -> None:
+    """`verl.utils.model.load_valuehead_model`: PPO's critic with the attention that its configuration asks for.
+
+    verl asks for flash attention, which needs an accelerator. The call of transformers mirrors verl's.
+    """
+    import verl.utils.model as module
+
+    def load(local_path: str, torch_dtype: Any, model_config: Any, trust_remote_code: bool) -> Any:
+        from transformers import AutoModelForTokenClassification
+
+        auto: Any = AutoModelForTokenClassification
+        return auto.from_pretrained(
+            local_path, config=model_config, dtype=torch_dtype, trust_remote_code=trust_remote_code,
+            attn_implementation=getattr(model_config, "_attn_implementation", None) or "eager",
+        )  # fmt: skip
+
+    module.load_valuehead_model = load
+
+
+def pinned_memory() -> None:
+    """`verl.workers.engine.fsdp.transformer_impl.CPUOffloadPolicy`: the reference model's weights are not pinned.
+
+    verl pins them to copy them to an accelerator faster; without one PyTorch refuses to.
+    """
+    import verl.workers.engine.fsdp.transformer_impl as module
+
+    module.CPUOffloadPolicy = functools.partial(_unpinned, module.CPUOffloadPolicy)
+
+
+def _unpinned(policy: Callable[..., Any], pin_memory: bool = True) -> Any:
+    return policy(pin_memory=False)
+
+
+PATCHES: dict[str, Callable[[], None]] = {
+    "process_group": process_group,
+    "value_head": value_head,
+    "pinned_memory": pinned_memory,
+}
