@@ -53,9 +53,7 @@ async def examine(settings: Settings) -> list[Check]:
     models = settings.models
     for name in dict.fromkeys(models.values()):
         roles = [role for role in models if models[role] == name]
-        checks.append(
-            await _model("model" if len(roles) == len(models) else f"{' and '.join(roles)} model", name, settings)
-        )
+        checks.append(await _model(roles, name, settings))
     return [*checks, _tiny(), *_tools()]
 
 
@@ -117,14 +115,17 @@ async def _embedder(settings: Settings) -> Check:
     return check
 
 
-async def _model(topic: str, name: str, settings: Settings) -> Check:
+async def _model(roles: list[str], name: str, settings: Settings) -> Check:
+    topic = "model" if len(roles) == len(settings.models) else f"{' and '.join(roles)} model"
     if name == "rules":
         return Check(topic, name, "ok", "built in, no model: a baseline", "for a model: --model openai:NAME@URL")
 
     async def look() -> str:
         from memory_r1.graphs import ModelOptions, load_model
-        from memory_r1.graphs.models import connections
+        from memory_r1.graphs.models import check_role, connections
 
+        for role in roles:
+            check_role(name, role)
         model = load_model(name, ModelOptions(max_tokens=16, api_key=settings.api_key.get_secret_value()))
         try:
             reply = await asyncio.wait_for(_word(model), PATIENCE)
@@ -142,7 +143,7 @@ def _tiny() -> Check:
     try:
         size = sum(path.stat().st_size for path in checked(TINY_FOLDER).iterdir())
     except SettingsError as error:
-        return Check("model", name, "missing", error.message)
+        return Check("model", name, "missing", error.message, "name the folder of another policy: --model local:PATH")
     found = f"{size / 1e6:.1f} MB, trained from scratch in the synthetic world"
     if lacking:
         return Check(

@@ -41,10 +41,11 @@ class Line(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that stands beside a conversation, with the answer expected of it."""
+    """A question that stands beside a conversation, with the answer expected of it, and when it is asked."""
 
     text: str
     answer: str = ""
+    time: datetime | None = None
 
 
 class _AskedLine(BaseModel):

@@ -104,6 +104,19 @@ def load_limits(models: Models, limits: Limits = Limits()) -> Limits:  # noqa: B
     )
 
 
+def learned(model: Model) -> tuple[Role, ...]:
+    """The roles that `model` plays: all, unless its folder says otherwise."""
+    return _stated({"default": model}, "manager").roles
+
+
+def check_role(model: Model, role: str) -> None:
+    """Raise SettingsError where `model` was not trained to play `role`."""
+    roles = learned(model)
+    if role not in roles:
+        plays = " and ".join(roles) or "nothing"
+        raise SettingsError(f"model {model!r} plays no {role}, but {plays}: name another for that role")
+
+
 def connections(models: Iterable[BaseChatModel | Completer]) -> tuple[Closable, ...]:
     """What `load_model` opened for `models`: whoever loaded them closes these."""
     clients = [
@@ -133,6 +146,7 @@ def _role(
         return {"extractor": RulesExtractor, "manager": RulesManager, "answerer": RulesAnswerer}[role]()
     from memory_r1.graphs.chat_roles import ChatAnswerer, ChatExtractor, ChatManager
 
+    check_role(model, role)
     stated = _stated(models, role)
     patience = options.patience if stated.repair else replace(options.patience, repair=False)
     if isinstance(model, str):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict, dataclass, field
-from importlib.resources import as_file, files
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,10 +17,13 @@ if TYPE_CHECKING:
 
     from memory_r1.flows.ingest import Summary
     from memory_r1.flows.readers import Asked
+    from memory_r1.flows.stories import Story
     from memory_r1.graphs import Agent, Answered, Remembered
     from memory_r1.memory.types import Memory, Operation, Turn
 
 BANK = "demo"
+GOLD = "the world's own facts"
+"""Stands for an extractor in what the demo says."""
 COLOURS = {"add": "green", "update": "yellow", "delete": "red", "noop": "bright_black"}
 
 
@@ -30,16 +32,23 @@ def register(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def demo(ctx: typer.Context) -> None:
+WorldOption = Annotated[
+    bool, typer.Option("--world", help="Play a conversation of the synthetic world, as --model tiny does anyway.")
+]
+
+
+def demo(ctx: typer.Context, world: WorldOption = False) -> None:
     """See it work, in seconds and offline.
 
     Reads a short made-up conversation into a temporary SQLite file, shows every operation as it happens, then answers
-    questions and shows the memories that the answers rest on. With --model, that model decides.
+    questions and shows the memories that the answers rest on. With --model, that model decides. The policy that the
+    package brings (--model tiny) was trained in the synthetic world and plays a conversation of that.
     """
     given = options(ctx)
+    world = world or "tiny" in given.settings.models.values()
     with TemporaryDirectory(prefix="memory-r1-demo-") as folder:
         url = f"sqlite:///{Path(folder) / 'demo.db'}"
-        result = asyncio.run(_play(Options({**given.values, "store": url}, given.json)))
+        result = asyncio.run(_play(Options({**given.values, "store": url}, given.json), world))
     if given.json:
         show_json(asdict(result))
 
@@ -52,21 +61,20 @@ class Played:
     answers: list[Any] = field(default_factory=list[Any])
 
 
-async def _play(given: Options) -> Played:
+async def _play(given: Options, world: bool) -> Played:
     from memory_r1.flows.ingest import Summary
-    from memory_r1.flows.readers import read_conversation, read_questions
+    from memory_r1.flows.stories import made_up, of_world
 
-    folder = files("memory_r1.flows") / "demo"
-    with as_file(folder / "conversation.jsonl") as talk, as_file(folder / "questions.jsonl") as asked:
-        turns, questions = read_conversation(talk), read_questions(asked)
+    story = of_world() if world else made_up()
     out, played = console(), Played()
     out.quiet = given.json
     async with session(given, make=True) as opened:
-        agent = await opened.agent(BANK)
-        _show_head(out, given)
-        summary = Summary(BANK, len(turns))
+        models = _players(given, story)
+        agent = await _agent(opened, story, models)
+        _show_head(out, story, models)
+        summary = Summary(BANK, len(story.turns))
         before: Turn | None = None
-        for turn in turns:
+        for turn in story.turns:
             _show_turn(out, turn, before)
             before = turn
             learned = await agent.learn(turn, BANK)
@@ -74,16 +82,43 @@ async def _play(given: Options) -> Played:
             _show_learned(out, learned, await _named(opened, learned))
             played.turns.append({"turn": plain(turn), "operations": plain(learned.operations)})
         await _show_bank(out, opened, summary)
-        for question in questions:
+        for question in story.questions:
             played.answers.append(await _ask(out, opened, agent, question))
+        if story.facts:
+            _show_score(out, played)
     return played
 
 
-def _show_head(out: Console, given: Options) -> None:
-    models = given.settings.models
+def _players(given: Options, story: Story) -> dict[str, str]:
+    """Who plays each role. The gold facts of the world stand in for an extractor that doesn't know its language."""
+    from memory_r1.graphs.models import RULES, learned
+
+    models = dict(given.settings.models)
+    if story.facts and (models["extractor"] == RULES or "extractor" not in learned(models["extractor"])):
+        models["extractor"] = GOLD
+    return models
+
+
+async def _agent(opened: Session, story: Story, models: dict[str, str]) -> Agent:
+    """The agent as `models` play it."""
+    if models["extractor"] != GOLD:
+        return await opened.agent(BANK)
+    from memory_r1.rl.world.oracle import GoldExtractor
+
+    return await opened.agent(BANK, GoldExtractor(story.facts))
+
+
+def _show_head(out: Console, story: Story, models: dict[str, str]) -> None:
     by_rules = set(models.values()) == {"rules"}
     who = "built-in rules, no model" if by_rules else ", ".join(f"{role} {name}" for role, name in models.items())
-    out.print(f"Two people talk. What is remembered and answered is decided by: {clean(who)}.", style="bold")
+    out.print(f"{story.opening} What is remembered and answered is decided by: {clean(who)}.", style="bold")
+
+
+def _show_score(out: Console, played: Played) -> None:
+    """How many answers are those expected, letter case aside; a world knows them all."""
+    right = sum(one["answer"].casefold() == one["expected"].casefold() for one in played.answers)
+    out.print()
+    out.print(f"{right} of {len(played.answers)} answers are right.", style="bold")
 
 
 async def _named(opened: Session, learned: Remembered) -> dict[str, Memory]:
@@ -155,7 +190,7 @@ async def _show_bank(out: Console, opened: Session, summary: Summary) -> None:
 
 
 async def _ask(out: Console, opened: Session, agent: Agent, question: Asked) -> Any:
-    result = await agent.ask(question.text, BANK)
+    result = await agent.ask(question.text, BANK, question.time)
     found = {memory.id: memory for memory in await opened.store.memories(BANK, result.answer.selected)}
     rests = [found[id] for id in result.answer.selected]
     _show_answer(out, result, rests)

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from memory_r1.graphs import Agent
+    from memory_r1.graphs import Agent, Extractor
     from memory_r1.memory.embedders import Embedder
     from memory_r1.memory.settings import Settings
     from memory_r1.memory.store import Store
@@ -90,16 +90,23 @@ class Session:
                 stored = (await self.store.bank(bank)).embedder
         return await make_embedder(self.options.settings, stored)
 
-    async def agent(self, bank: str) -> Agent:
-        """The agent over this store, with the models of the settings and the embedder for `bank`."""
-        from memory_r1.graphs import ModelOptions, build_agent
+    async def agent(self, bank: str, extractor: Extractor | None = None) -> Agent:
+        """The agent over this store, with the models of the settings and the embedder for `bank`.
+
+        `extractor`: plays that role instead of its model.
+        """
+        from memory_r1.graphs import ModelOptions, build_agent, load_limits, load_roles
         from memory_r1.graphs import Settings as AgentSettings
 
         settings = self.options.settings
-        how = AgentSettings(options=ModelOptions(api_key=settings.api_key.get_secret_value()))
-        agent = build_agent(self.store, await self.embedder(bank), settings.models, settings=how)
-        self.closing.push_async_callback(agent.close)
-        return agent
+        calls = ModelOptions(api_key=settings.api_key.get_secret_value())
+        models = {**settings.models, **({"extractor": "rules"} if extractor else {})}
+        roles = load_roles(models, calls)
+        self.closing.push_async_callback(roles.close)
+        if extractor:
+            roles = replace(roles, extractor=extractor)
+        how = AgentSettings(load_limits(models), calls)
+        return build_agent(self.store, await self.embedder(bank), roles=roles, settings=how)
 
 
 def options(ctx: typer.Context) -> Options:

@@ -8,9 +8,11 @@ Nothing here loads a model. `memory_r1.json` in the folder states the limits, fo
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from memory_r1.graphs.roles import Role
 from memory_r1.memory.errors import SettingsError
 
 LOCAL = "local:"
@@ -18,21 +20,23 @@ TINY = "tiny"
 """The model string of the policy that the package brings."""
 TINY_FOLDER = Path(__file__).parent / "tiny"
 LIMITS_FILE = "memory_r1.json"
+ROLES = cast("tuple[Role, ...]", get_args(Role))
 
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 
 
 class FolderLimits(BaseModel):
-    """What a model has learned to read and write; None leaves it to the caller.
+    """What a model has learned to play, to read and to write; None leaves it to the caller.
 
-    `hits`, `per_speaker`: memories per question; `candidates`: memories per fact; `answer_chars`: characters of the
-    memories that the answerer is shown; `max_tokens`: of a reply; `repair`: whether it can mend a reply that is shown
-    to it with its error.
+    `roles`: those that it plays. `hits`, `per_speaker`: memories per question; `candidates`: memories per fact;
+    `answer_chars`: characters of the memories that the answerer is shown; `max_tokens`: of a reply; `repair`: whether
+    it can mend a reply that is shown to it with its error.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    roles: tuple[Role, ...] = ROLES
     hits: int | None = Field(default=None, ge=1)
     per_speaker: int | None = Field(default=None, ge=1)
     candidates: int | None = Field(default=None, ge=1)
@@ -41,8 +45,10 @@ class FolderLimits(BaseModel):
     repair: bool = True
 
     def save(self, folder: Path) -> None:
-        """Write the limits into `folder`, those that are left to the caller left out."""
-        (folder / LIMITS_FILE).write_text(self.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+        """Write the limits into `folder`, but for those that are as usual."""
+        (folder / LIMITS_FILE).write_text(
+            self.model_dump_json(indent=2, exclude_defaults=True) + "\n", encoding="utf-8"
+        )
 
 
 def find_folder(name: str) -> Path | None:

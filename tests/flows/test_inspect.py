@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from command import read, run
+from tiny_models import make_model
+
+from memory_r1.flows.stories import QUESTIONS, WORLD, of_world
+from memory_r1.graphs.local.folder import FolderLimits
+from memory_r1.rl.world.make import make_world
+from memory_r1.rl.world.memories import decisions
 
 
 @pytest.mark.parametrize(
@@ -25,6 +33,7 @@ def test_doctor_says_what_is_in_use_and_what_is_missing(filled: str):
     assert checks["model", "rules"]["state"] == "ok"
     assert checks["python", "python"]["found"] == sys.version.split()[0]
     assert all(check["advice"] for check in checks.values() if check["state"] == "missing")
+    assert {("extra", "local"), ("extra", "train"), ("model", "the tiny policy")} <= checks.keys()
 
 
 def test_doctor_fails_when_something_asked_for_is_down():
@@ -65,3 +74,30 @@ def test_demo_shows_every_kind_of_operation_and_rests_answers_on_memories():
     assert len(answers) >= 8
     shown = run("demo").stdout
     assert all(kind.upper() in shown for kind in kinds)
+
+
+def test_demo_of_the_world_has_each_kind_of_operation_twice_and_the_oracle_s_answers():
+    story = of_world()
+    assert 12 <= len(story.turns) <= 20 and len(story.questions) == QUESTIONS
+    world = make_world(0, WORLD[0], WORLD[1], WORLD[2])
+    assert min(Counter(decision.operation.kind for decision in decisions(world)).values()) >= 2
+    found = read("demo", "--world")
+    assert [one["expected"] for one in found["answers"]] == [one.answer for one in story.questions]
+    shown = run("demo", "--world").stdout
+    assert "extractor the world's own facts, manager rules, answerer rules" in shown and " answers are right" in shown
+
+
+def test_demo_and_doctor_with_a_policy_in_this_process(tmp_path: Path):
+    pytest.importorskip("transformers", reason="needs pip install 'memory-r1[local]'")
+    folder = make_model(tmp_path / "model", hidden=16, layers=1, positions=4_096)
+    FolderLimits(roles=("manager", "answerer"), max_tokens=4, repair=False).save(folder)
+    words = ["--manager-model", f"local:{folder}", "--answerer-model", f"local:{folder}"]
+    found = read("demo", "--world", *words)
+    assert {one["answer"] for one in found["answers"]} == {"not mentioned"} and len(found["turns"]) == 18
+    done = run("demo", "--world", *words)
+    assert "manager: malformed: the manager's reply ended early after 4 tokens: raise max_tokens" in done.stdout
+    assert done.stderr == ""
+    checks = read("doctor", *words)
+    assert [one["state"] for one in checks if one["topic"] == "manager and answerer model"] == ["ok"]
+    failed = run("doctor", "--model", f"local:{folder}", "--json")
+    assert failed.exit_code == 4 and "plays no extractor, but manager and answerer" in failed.stdout

@@ -15,6 +15,7 @@ from memory_r1.graphs.chat_roles import ChatManager
 from memory_r1.graphs.local import completer
 from memory_r1.graphs.local.completer import LocalCompleter
 from memory_r1.graphs.local.folder import TINY_FOLDER, FolderLimits, find_folder, read_limits
+from memory_r1.graphs.models import learned
 from memory_r1.memory.errors import MalformedOutputError, MissingExtraError, SettingsError
 from memory_r1.memory.stores.memory import InMemoryStore
 
@@ -59,7 +60,9 @@ def test_a_folder_s_limits_are_read_and_written(tmp_path: Path):
     limits = FolderLimits(hits=12, candidates=5, answer_chars=2_000, max_tokens=96, repair=False)
     limits.save(tmp_path)
     assert read_limits(tmp_path) == limits
-    assert json.loads((tmp_path / "memory_r1.json").read_text())["max_tokens"] == 96
+    assert json.loads((tmp_path / "memory_r1.json").read_text()) == {
+        "hits": 12, "candidates": 5, "answer_chars": 2_000, "max_tokens": 96, "repair": False,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,14 @@ def test_limits_come_from_the_folder_of_the_role_that_they_bind(model: Path):
     assert (one.candidates, one.hits) == (2, 60)
     roles = load_roles({"default": "rules", "answerer": name}, ModelOptions(answer_chars=9_000))
     assert roles.answerer.chars == 200
+
+
+def test_a_role_that_a_policy_has_not_learned_is_not_given_to_it(copy: Path):
+    FolderLimits(roles=("manager", "answerer")).save(copy)
+    assert learned(f"local:{copy}") == ("manager", "answerer") and "extractor" in learned("rules")
+    with pytest.raises(SettingsError, match=r"plays no extractor, but manager and answerer: name another"):
+        load_roles(f"local:{copy}")
+    assert load_roles({"default": f"local:{copy}", "extractor": "rules"}).manager
 
 
 LACKS = {
