@@ -14,7 +14,7 @@ from typing import Literal
 
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Fact, Memory, Operation, Turn
-from memory_r1.rl.rollouts.types import AnswererRow, ManagerRow, Step
+from memory_r1.rl.rollouts.types import AnswererRow, BankState, ManagerRow, Step
 from memory_r1.rl.tasks.types import Question
 from memory_r1.rl.training.rows import bank_state
 from memory_r1.rl.world.chance import Chance
@@ -34,7 +34,7 @@ KINDS = ("delete", "update", "add", "noop")
 """Kinds of operations, the rarest in the world first: a turn that needs several counts as the first of them."""
 BALANCED: Mapping[str, float] = {"add": 0.28, "update": 0.28, "delete": 0.28, "noop": 0.16}
 """Shares in which every operation can be learned. By itself the world has 45 % add, 25 update, 9 delete, 21 noop."""
-IDLE = 2_000
+IDLE = 200
 """So many worlds without a row that is wanted, and none is expected any more."""
 
 
@@ -47,10 +47,10 @@ class Choice:
     """Which moments of the worlds become rows, and what is asked there.
 
     `size`: of the worlds. `shares`: of the rows, by their right operation (`KINDS`) for the manager, by the question's
-    category for the answerer; {}: as they come; None: `BALANCED` for single decisions, {} for sessions, all categories
-    alike for the answerer. `questions`: at most so many of a step whose evidence names the turn; for the answerer, of a
-    moment. `guards`: so many others of a step, those first that ask about what the facts tell of. `memories`: of the
-    bank, at most.
+    category for the answerer; {}: as they come; None: as far as the worlds allow `BALANCED` for single decisions and
+    all categories alike for the answerer, {} for sessions. `questions`: at most so many of a step whose evidence names
+    the turn; for the answerer, of a moment. `guards`: so many others of a step, those first that ask about what the
+    facts tell of. `memories`: of the bank, at most.
     """
 
     size: Size = field(default_factory=Size)
@@ -77,8 +77,7 @@ def world_manager_rows(
     """
     if turns < 1:
         raise InputError(f"turns={turns} is no number of steps: give 1 for single decisions, more for sessions")
-    usual = BALANCED if turns == 1 else {}
-    quota = _Quota(count, usual if choice.shares is None else choice.shares, KINDS)
+    quota = _Quota(count, choice.shares, BALANCED if turns == 1 else {}, KINDS)
     made: list[ManagerRow] = []
     for world in quota.worlds(seed, split, choice.size):
         spots = list(_spots(world))
@@ -104,13 +103,12 @@ def world_answerer_rows(seed: int, split: str, count: int, choice: Choice = Choi
 
     The bank is the oracle's after some turn, the question one that can be asked then. Raises as `world_manager_rows`.
     """
-    shares = dict.fromkeys(CATEGORIES, 1.0) if choice.shares is None else choice.shares
-    quota = _Quota(count, shares, CATEGORIES)
+    quota = _Quota(count, choice.shares, dict.fromkeys(CATEGORIES, 1.0), CATEGORIES)
     made: list[AnswererRow] = []
     for world in quota.worlds(seed, split, choice.size):
         chance = Chance("moments", seed, world.conversation.id)
         for spot in chance.shuffled([one for one in _spots(world) if len(one.memories) <= choice.memories])[:MOMENTS]:
-            bank = Memories.holding(world.conversation.turns, spot.memories)
+            _, bank = _banks(world, spot)
             bank.learn(spot.facts)
             asked = (one for one in chance.shuffled(world.questions(spot.count)) if quota.take(one.category))
             made += [
@@ -149,18 +147,20 @@ class _Spot:
 
 
 class _Quota:
-    """How many rows of each kind are still wanted."""
+    """How many rows of each kind are still wanted. `usual`: the shares where none are asked for, as far as possible."""
 
-    def __init__(self, count: int, shares: Mapping[str, float], known: Sequence[str]) -> None:
+    def __init__(
+        self, count: int, asked: Mapping[str, float] | None, usual: Mapping[str, float], known: Sequence[str]
+    ) -> None:
+        shares = usual if asked is None else asked
         for name, share in shares.items():
             if name not in known or share < 0:
                 raise InputError(f"the share {name}={share} is none: give numbers for any of {', '.join(known)}")
         if count < 1 or (shares and not sum(shares.values())):
             raise InputError(f"{count} rows with the shares {dict(shares)!r} are none: ask for at least one")
         self._left = count
-        self._kinds: dict[str, int] | None = None
-        if shares:
-            self._kinds = _parts(count, shares)
+        self._kinds = _parts(count, shares) if shares else None
+        self._strict = asked is not None
 
     def wants(self, kind: str) -> bool:
         """Whether a row of this kind is wanted."""
@@ -184,7 +184,9 @@ class _Quota:
             if not self._left:
                 return
             idle = idle + 1 if self._left == before else 0
-            if idle >= IDLE:
+            if idle == IDLE and not self._strict and self._kinds:
+                self._kinds, idle = None, 0
+            if idle == IDLE:
                 lacking = {kind: left for kind, left in (self._kinds or {}).items() if left} or self._left
                 raise InputError(
                     f"{IDLE} worlds of {size} gave none of the rows still wanted ({lacking}): ask for others"
@@ -221,11 +223,17 @@ def _kind(spots: Iterable[_Spot]) -> str:
 
 def _manager_row(world: World, split: str, seed: int, spots: Sequence[_Spot], choice: Choice) -> ManagerRow:
     conversation, first = world.conversation, spots[0]
-    state = bank_state(first.memories, conversation.turns)
-    bank = Memories.holding(conversation.turns, state.memories)
+    state, bank = _banks(world, first)
     steps = tuple(_step(world, spot, bank, choice) for spot in spots)
     id = f"{conversation.id}:{first.count}" + (f"+{len(steps)}" if len(steps) > 1 else "")
     return ManagerRow(id, Options(seed=seed, size=choice.size).name, split, conversation.id, state, steps)
+
+
+def _banks(world: World, spot: _Spot) -> tuple[BankState, Memories]:
+    """The bank before `spot`, as a row has it, and as operations can be applied to it."""
+    turns = world.conversation.turns
+    state = bank_state(spot.memories, turns)
+    return state, Memories.holding(turns, state.memories)
 
 
 def _step(world: World, spot: _Spot, bank: Memories, choice: Choice) -> Step:
