@@ -134,8 +134,9 @@ class Record:
     """What one training sample (a decision) reports to the trainer; travels as a plain dict (`dataclasses.asdict`).
 
     `operations`, `right`: kinds ("add", …), () for an answerer or where unknown. `category`: of the questions, "" for
-    several. `noop_reward`, `oracle_reward`: what always-NOOP and the oracle earn on the same row, None where not asked
-    for. `lost`: the infrastructure failed for good: no reward, the sample is masked. Seconds: `Seconds`'s, of a whole
+    several. `rewarded`: False where nothing was asked after the decision, so that it could earn nothing.
+    `noop_reward`, `oracle_reward`: what always-NOOP and the oracle earn on the same row, None where not asked for.
+    `lost`: the infrastructure failed for good: no reward, the sample is masked. Seconds: `Seconds`'s, of a whole
     episode only on its first decision, so that sums are right.
     """
 
@@ -149,6 +150,7 @@ class Record:
     malformed: int = 0
     truncated: bool = False
     lost: bool = False
+    rewarded: bool = True
     noop_reward: float | None = None
     oracle_reward: float | None = None
     generation_s: float = 0.0

@@ -1,7 +1,7 @@
 """The best checkpoint of a run, by validation reward: kept apart from those that verl rotates.
 
-    OUT/best.json                       {"step": …, "reward": …, "path": …}
-    OUT/checkpoints/best/global_step_N  its checkpoint: hard links, so it costs no space while verl keeps its own
+OUT/best.json                       {"step": …, "reward": …, "path": …}
+OUT/checkpoints/best/global_step_N  its checkpoint: hard links, so it costs no space while verl keeps its own
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import json
 import logging
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -22,43 +22,52 @@ from omegaconf import OmegaConf
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutput
 
 from memory_r1.graphs.completers import Completion
-from memory_r1.rl.rollouts.environment import Environment
+from memory_r1.rl.rollouts.environment import Baselines, Environment, Session
 from memory_r1.rl.rollouts.errors import RolloutLostError
 from memory_r1.rl.rollouts.types import AnswererRow, Episode, ManagerRow, Record, Row
-from memory_r1.rl.trainer.environments import build_environment
+from memory_r1.rl.trainer.environments import Policy, build_environment
 from memory_r1.rl.trainer.policy import ServerPolicy
 from memory_r1.rl.trainer.records import RECORD, RECORDS
-from memory_r1.rl.trainer.samples import Baselines, Sample, lost_record, samples_of
+from memory_r1.rl.trainer.samples import Sample, lost_record, samples_of
 from memory_r1.rl.trainer.settings import KEY, TrainingSettings, read_settings
 from memory_r1.rl.training.rows import from_json
 
 log = logging.getLogger(__name__)
+
 
 @lru_cache(maxsize=512)
 def _row(text: str) -> Row:
     return from_json(text)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the rollouts of a process play. `max_tokens`: of a reply."""
+
+    settings: TrainingSettings
+    environment: Environment
+    max_tokens: int
+
+
 class RolloutLoop(AgentLoopBase):
     """What the three loops share. The environment is made once for each process and config."""
 
-    _environments: ClassVar[dict[str, tuple[TrainingSettings, Environment]]] = {}
+    _places: ClassVar[dict[str, Place]] = {}
 
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
         """Run the row in `kwargs["row"]` once. Every decision that the policy was asked for is one output."""
         version = int(kwargs["global_steps"]) - 1
         policy: ServerPolicy | None = None
         try:
-            settings, environment = self._environment()
-            most = self.rollout_config.response_length
-            policy = ServerPolicy(self, sampling_params, min(settings.max_tokens or most, most))
+            place = self._place()
+            policy = ServerPolicy(self, sampling_params, place.max_tokens)
             row = _row(kwargs["row"])
-            episode = await self._play(environment, row, policy)
-            samples = samples_of(row, episode, await _baselines(environment, row, settings))
+            episode = await self._play(place, row, policy)
+            samples = samples_of(row, episode, await _baselines(place, row))
         except Exception as error:
             name = str(kwargs["extra_info"].get("index"))
             if isinstance(error, RolloutLostError):
-                log.error("rollout of row %s lost: %s", name, error)  # noqa: TRY400 - typed, its message says it all
+                log.error("rollout of row %s lost: %s", name, error)
             else:
                 log.exception("rollout of row %s lost by a defect", name)
             return [self._lost(name, version)]
@@ -66,15 +75,17 @@ class RolloutLoop(AgentLoopBase):
         return self._outputs(samples, versions)
 
     @abstractmethod
-    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
         """One run of `row`."""
 
-    def _environment(self) -> tuple[TrainingSettings, Environment]:
-        key = json.dumps(OmegaConf.to_container(self.config[KEY], resolve=True), sort_keys=True)
-        if key not in self._environments:
-            settings = read_settings(self.config)
-            self._environments[key] = settings, build_environment(settings)
-        return self._environments[key]
+    def _place(self) -> Place:
+        path = self.config.actor_rollout_ref.model.path
+        key = json.dumps([OmegaConf.to_container(self.config[KEY], resolve=True), path], sort_keys=True)
+        if key not in self._places:
+            settings, trained = read_settings(self.config), Policy.at(path)
+            most = trained.max_tokens(settings, self.rollout_config.response_length)
+            self._places[key] = Place(settings, build_environment(settings, trained), most)
+        return self._places[key]
 
     def _outputs(self, samples: Sequence[Sample], versions: tuple[int, int]) -> list[AgentLoopOutput]:
         told = json.dumps([asdict(sample.record) for sample in samples])
@@ -112,9 +123,9 @@ class RolloutLoop(AgentLoopBase):
 class ManagerLoop(RolloutLoop):
     """The manager's episode (paper, algorithm 1)."""
 
-    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
         assert isinstance(row, ManagerRow), f"agent_name is 'manager', the row's kind {row.kind!r}"
-        return await environment.manage(row, policy)
+        return await place.environment.manage(row, policy)
 
 
 class SessionLoop(RolloutLoop):
@@ -123,24 +134,23 @@ class SessionLoop(RolloutLoop):
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
         """As `RolloutLoop.run`."""
         self._greedy = sampling_params.get("temperature") == 0
+        self._step = int(kwargs["global_steps"])
         return await super().run(sampling_params, **kwargs)
 
-    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
         assert isinstance(row, ManagerRow), f"agent_name is 'session', the row's kind {row.kind!r}"
-        session = self._environment()[0].session
-        return await environment.session(row, policy, rolls=1 if self._greedy else session.rolls)
+        said = place.settings.session
+        how = Session(1 if self._greedy else said.rolls, said.credit, place.settings.seed + self._step)
+        return await place.environment.session(row, policy, how)
 
 
 class AnswererLoop(RolloutLoop):
     """The answerer's episode (paper, algorithm 2)."""
 
-    async def _play(self, environment: Environment, row: Row, policy: ServerPolicy) -> Episode:
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
         assert isinstance(row, AnswererRow), f"agent_name is 'answerer', the row's kind {row.kind!r}"
-        return await environment.answer(row, policy)
+        return await place.environment.answer(row, policy)
 
 
-async def _baselines(environment: Environment, row: Row, settings: TrainingSettings) -> Baselines:
-    if not settings.baselines:
-        return Baselines()
-    found = await environment.baselines(row)
-    return Baselines(found.noop, found.oracle)
+async def _baselines(place: Place, row: Row) -> Baselines:
+    return await place.environment.baselines(row) if place.settings.baselines else Baselines()

@@ -15,7 +15,7 @@ from verl.utils.config import validate_config
 from verl.utils.device import auto_set_device
 
 from memory_r1.memory.errors import SettingsError
-from memory_r1.rl.rewards.compose import Rewards
+from memory_r1.rl.trainer.environments import rewards_of
 from memory_r1.rl.trainer.runner import TaskRunner
 from memory_r1.rl.trainer.settings import read_settings
 
@@ -25,14 +25,16 @@ LOOPS = Path(__file__).with_name("agent_loops.yaml")
 def prepare(config: DictConfig) -> None:
     """Fill in what every run of ours has, and refuse what can't work. Raises SettingsError, and verl's own errors."""
     settings = read_settings(config)
-    Rewards.of(settings.rewards)
+    rewards_of(settings)
     rollout = config.actor_rollout_ref.rollout
     with open_dict(config):
         rollout.agent.agent_loop_config_path = rollout.agent.agent_loop_config_path or str(LOOPS)
         rollout.calculate_log_probs = True
     mode = config.trainer.v1.trainer_mode
     if not config.trainer.use_v1 or mode != "sync":
-        raise SettingsError(f"config key trainer.v1.trainer_mode={mode!r}: only verl's synchronous trainer is used here")
+        raise SettingsError(
+            f"config key trainer.v1.trainer_mode={mode!r}: only verl's synchronous trainer is used here"
+        )
     auto_set_device(config)
     validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
 

@@ -1,6 +1,6 @@
 """What a step did, as numbers by name: from the records of its decisions. Pure; lost rollouts count in `lost` alone.
 
-reward/mean, reward/<operation>, reward/category/<name>, part/<name>     means over decisions
+reward/mean, reward/<operation>, reward/category/<name>, part/<name>     means over decisions that could earn one
 groups/with_signal          share of the groups of two or more in which rewards differ
 baseline/noop, baseline/oracle    what always-NOOP and the oracle earn on the same rows
 malformed, truncated        shares of decisions
@@ -31,28 +31,27 @@ def step_metrics(records: Sequence[Record], rollouts: int, lost: int, prefix: st
     kept = [record for record in records if not record.lost]
     found: dict[str, float] = {"lost": lost / rollouts if rollouts else 0.0, "decisions": float(len(kept))}
     if kept:
-        found |= _rewards(kept) | _signal(kept) | _baselines(kept) | _operations(kept)
+        rewarded = [record for record in kept if record.rewarded]
+        found |= _rewards(rewarded) | _signal(rewarded) | _baselines(kept) | _operations(kept)
         found["malformed"] = fmean(record.malformed > 0 for record in kept)
         found["truncated"] = fmean(record.truncated for record in kept)
     return {prefix + name: value for name, value in found.items()}
 
 
 def second_metrics(records: Sequence[Record], timing: Mapping[str, float], prefix: str = PREFIX) -> dict[str, float]:
-    """Where the seconds of a step went. `timing`: verl's, by phase.
+    """Where the wall seconds of a step went. `timing`: verl's, by phase ("gen" samples, "step" is all).
 
-    `generation`, `answering` and `environment` share the wall time of sampling (verl's phase "gen", polling included):
-    environment is the processor time of our own steps, answering the wall time in which the frozen role was at work,
-    and generation is what remains. `update` is all that follows.
+    generation, answering, environment: as `rollouts.clocks` divides them, summed over rollouts; with one process that
+    rolls out they are real seconds of the step. `update`: verl's phases from the log probabilities to the new weights.
+    `other`: what remains of the step, verl's queue and dispatch.
     """
-    ours = sum(record.environment_s for record in records)
-    answering = sum(record.answering_s for record in records)
-    sampling = timing.get("gen", 0.0)
     found = {
-        "generation": max(0.0, sampling - ours - answering),
-        "answering": answering,
-        "environment": ours,
+        "generation": sum(record.generation_s for record in records),
+        "answering": sum(record.answering_s for record in records),
+        "environment": sum(record.environment_s for record in records),
         "update": sum(timing.get(phase, 0.0) for phase in UPDATES),
     }
+    found["other"] = max(0.0, timing.get("step", 0.0) - timing.get("save_checkpoint", 0.0) - sum(found.values()))
     return {f"{prefix}seconds/{name}": value for name, value in found.items()}
 
 
@@ -64,7 +63,7 @@ def operation_of(record: Record) -> str:
 
 
 def _rewards(records: Sequence[Record]) -> dict[str, float]:
-    found = {"reward/mean": fmean(record.reward for record in records)}
+    found = {"reward/mean": fmean(record.reward for record in records)} if records else {}
     found |= _by("reward/", records, operation_of)
     found |= _by("reward/category/", records, lambda record: record.category)
     parts: dict[str, list[float]] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase
@@ -27,7 +27,7 @@ class ServerPolicy:
     None before the first reply.
     """
 
-    _prompts: OrderedDict[tuple[tuple[str, str], ...], tuple[int, ...]] = OrderedDict()
+    _prompts: ClassVar[OrderedDict[tuple[tuple[str, str], ...], tuple[int, ...]]] = OrderedDict()
 
     def __init__(self, loop: AgentLoopBase, sampling: Mapping[str, Any], max_tokens: int) -> None:
         self._loop = loop
@@ -59,8 +59,7 @@ class ServerPolicy:
             )
         self._note(output.extra_fields)
         text = self._loop.tokenizer.decode(ids, skip_special_tokens=True)
-        ended = len(ids) < self._max_tokens or ids[-1] == self._loop.tokenizer.eos_token_id
-        return Completion(text, prompt_ids, ids, log_probs, ended)
+        return Completion(text, prompt_ids, ids, log_probs, self._ended(ids, output.extra_fields.get("ended")))
 
     def _render(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The tokens of `messages` by the chat template; never truncated, which verl's own helper does silently."""
@@ -78,6 +77,12 @@ class ServerPolicy:
                 "memory_r1.limits"
             )
         return found
+
+    def _ended(self, ids: tuple[int, ...], told: bool | None) -> bool:
+        """Whether the policy ended the reply: as the server tells, else by its length and last token."""
+        if told is not None:
+            return told
+        return len(ids) < self._max_tokens or ids[-1] == self._loop.tokenizer.eos_token_id
 
     def _note(self, told: Mapping[str, Any]) -> None:
         first, last = told.get("min_global_steps"), told.get("max_global_steps")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from memory_r1.graphs.completers import Completion
+from memory_r1.rl.rollouts.baselines import Baselines
 from memory_r1.rl.rollouts.types import AnswererRow, Decision, Episode, ManagerRow, Record, Row
 
 
@@ -18,14 +19,6 @@ class Sample:
 
     call: Completion
     record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Baselines:
-    """The rewards of always-NOOP and of the oracle on a row; None where unknown or not asked for."""
-
-    noop: float | None = None
-    oracle: float | None = None
 
 
 def samples_of(row: Row, episode: Episode, baselines: Baselines) -> list[Sample]:
@@ -56,6 +49,7 @@ def _record(row: Row, decision: Decision, episode: Episode | None, baselines: Ba
         category=_category(row, decision),
         malformed=decision.outcome.malformed,
         truncated=not decision.call.ended,
+        rewarded=bool(decision.outcome.replies or decision.outcome.malformed),
         noop_reward=baselines.noop,
         oracle_reward=baselines.oracle,
         generation_s=seconds.generation if seconds else 0.0,

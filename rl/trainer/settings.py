@@ -2,6 +2,7 @@
 
 role        manager or answerer: who is trained
 rewards     weights by name (`memory_r1.rl.rewards`), e.g. {em: 1.0, malformed: -0.5}
+judge       the model that judges answers, for the reward "judge"
 answerer    the frozen answerer: oracle, or a model string (rules, tiny, local:PATH, openai:…)
 embedder    as `memory_r1.memory.embedders.load_embedder` names it
 limits      what the graphs look at: candidates per fact, hits per question, characters shown to the answerer
@@ -53,6 +54,7 @@ class TrainingSettings(_Strict):
 
     role: Literal["manager", "answerer"] = "manager"
     rewards: dict[str, float] = Field(default={"em": 1.0}, min_length=1)
+    judge: str = ""
     answerer: str = "oracle"
     embedder: str = "hashed"
     limits: LimitSettings = LimitSettings()

@@ -94,7 +94,7 @@ class MemoryTrainer(PPOTrainerSync):
         padding = [bool(tag.get("is_padding")) for tag in batch.tags]
         records = [
             None if padded else of_sample(extra)
-            for padded, extra in zip(padding, data["extra_fields"].tolist(), strict=True)
+            for padded, extra in zip(padding, list(data["extra_fields"]), strict=True)
         ]
         self._records = [record for record in records if record is not None]
         self._check_lost(batch.keys, records, metrics)
@@ -153,7 +153,7 @@ class MemoryTrainer(PPOTrainerSync):
         sample_turns: Any,
         expected_acc_counts: Mapping[tuple[str, str], int] | None = None,
     ) -> dict[str, float]:
-        """verl's validation metrics, and ours of the records: the mean reward over decisions that were not lost.
+        """The validation metrics: verl's, and ours of the records: the mean reward over decisions that were not lost.
 
         Raises RolloutsLostError.
         """

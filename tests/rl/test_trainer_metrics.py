@@ -66,15 +66,17 @@ def test_the_operation_that_a_decision_counts_for(right: tuple, chosen: tuple, n
     assert operation_of(replace(ADD, right=right, operations=chosen)) == named
 
 
-def test_seconds_share_the_wall_time_of_sampling() -> None:
-    records = [replace(ADD, answering_s=0.5, environment_s=0.1), ADD]
-    found = second_metrics(records, {"gen": 2.0, "adv": 0.25, "update_actor": 1.0, "save_checkpoint": 9.0})
+def test_seconds_add_up_to_the_step() -> None:
+    records = [replace(ADD, generation_s=1.0, answering_s=0.5, environment_s=0.1), replace(ADD, generation_s=0.25)]
+    timing = {"step": 4.5, "gen": 2.0, "adv": 0.25, "update_actor": 1.0, "save_checkpoint": 1.0}
+    found = second_metrics(records, timing)
     assert found == pytest.approx(
         {
-            "memory_r1/seconds/generation": 1.4,
+            "memory_r1/seconds/generation": 1.25,
             "memory_r1/seconds/answering": 0.5,
             "memory_r1/seconds/environment": 0.1,
             "memory_r1/seconds/update": 1.25,
+            "memory_r1/seconds/other": 0.4,
         }
     )
 
