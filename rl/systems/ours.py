@@ -12,7 +12,7 @@ from memory_r1 import __version__
 from memory_r1.graphs.build import Agent, Settings, build_agent
 from memory_r1.graphs.models import RULES, ModelOptions, load_limits, load_roles
 from memory_r1.memory.embedders import Embedder
-from memory_r1.memory.errors import UnknownBankError
+from memory_r1.memory.errors import SettingsError, UnknownBankError
 from memory_r1.memory.store import Store
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Hit, Memory, Revision, Turn
@@ -24,19 +24,23 @@ from memory_r1.rl.tasks.types import Conversation, Question
 
 FILE = "memory.db"
 """The SQLite file of a conversation's bank, in its folder."""
+GOLD = "gold"
+"""Stands for the extractor's model where the facts that a task gives with its turns are taken: so a row shows what its
+manager and answerer do."""
 
 
 class GraphSystem:
     """The agent of `graphs.build` over a SQLite file for each conversation.
 
-    `models`: the model string of each role. Raises SettingsError and MissingExtraError.
+    `models`: the model string of each role; the extractor's may be `GOLD`. Raises SettingsError and MissingExtraError.
     """
 
     def __init__(self, name: str, models: Mapping[str, str], embedder: Embedder, options: ModelOptions) -> None:
         self._name = name
         self._models = dict(models)
         self._embedder = MeteredEmbedder(embedder)
-        roles = load_roles(models, options)
+        self._gold = models.get("extractor") == GOLD
+        roles = load_roles({**models, "extractor": RULES} if self._gold else models, options)
         self._roles = replace(roles, answerer=TimedAnswerer(roles.answerer))
         self._limits = load_limits(models)
         self._watch = Stopwatch(counts_cpu=set(models.values()) == {RULES})
@@ -52,9 +56,16 @@ class GraphSystem:
         return {**described(self._models, self._embedder), **limits}
 
     async def open(self, conversation: Conversation, folder: Path) -> AgentLearner:
-        """The bank of `conversation` in `folder`. Raises StoreError."""
+        """The bank of `conversation` in `folder`. Raises StoreError, and SettingsError where gold facts are missing."""
+        roles = self._roles
+        if self._gold:
+            from memory_r1.rl.world.oracle import GoldExtractor
+
+            if not conversation.facts:
+                raise SettingsError(f"{self._name}.extractor=gold: conversation {conversation.id!r} has no gold facts")
+            roles = replace(roles, extractor=GoldExtractor(conversation.facts))
         store = await SqliteStore.open(folder / FILE)
-        agent = build_agent(store, self._embedder, roles=self._roles, settings=Settings(self._limits))
+        agent = build_agent(store, self._embedder, roles=roles, settings=Settings(self._limits))
         return AgentLearner(agent, conversation.id, self._watch)
 
     async def close(self) -> None:
