@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from memory_r1.graphs.local.sampling import Generation, Prompt
 
@@ -100,6 +101,48 @@ def cut(logits: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
     return torch.empty_like(logits).scatter(-1, order, ordered)
 
 
+class RoomyLayer(DynamicLayer):
+    """Keys and values of one layer in room set aside for `room` tokens: a token more copies that token alone.
+
+    Where `DynamicLayer` copies all that it holds for each token. Beyond the room it raises, as PyTorch does.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self._room = room
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Adds (rows, heads, tokens, dimensions); all keys and all values so far."""
+        held = self.keys.shape[-2] if self.is_initialized else 0
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self._set(self._wide(key_states), self._wide(value_states), 0)
+        self._set(self._all_keys, self._all_values, held + key_states.shape[-2])
+        self.keys[:, :, held:], self.values[:, :, held:] = key_states, value_states
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: Tensor) -> None:
+        """Keeps, or repeats, the rows of `indices`."""
+        held = self.keys.shape[-2]
+        keys, values = self.keys[indices], self.values[indices]
+        self._set(self._wide(keys), self._wide(values), held)
+        self.keys[:], self.values[:] = keys, values
+
+    def _wide(self, states: Tensor) -> Tensor:
+        return states.new_empty((*states.shape[:-2], self._room, states.shape[-1]))
+
+    def _set(self, keys: Tensor, values: Tensor, held: int) -> None:
+        self._all_keys, self._all_values = keys, values
+        self.keys, self.values = keys[:, :, :held], values[:, :, :held]
+
+
+def roomy_cache(model: Any, room: int) -> DynamicCache:
+    """A cache for `model`, with room for `room` tokens where the model attends to all that it has read."""
+    cache = DynamicCache(config=model.config)
+    cache.layers = [RoomyLayer(room) if type(layer) is DynamicLayer else layer for layer in cache.layers]
+    return cache
+
+
 class _Reader:
     """The model with what it has read: `next` feeds one more token to each row, `keep` drops rows."""
 
@@ -138,7 +181,7 @@ def _read(model: Any, prompts: Sequence[Prompt], room: int) -> tuple[Tensor, _Re
         ids[index, width - len(prompt) :] = torch.tensor(prompt)
         mask[index, : width - len(prompt)] = 0
     ids, mask = ids.to(model.device), mask.to(model.device)
-    cache = DynamicCache(config=model.config)
+    cache = roomy_cache(model, width + room)
     output = model(
         input_ids=ids,
         attention_mask=mask[:, :width],

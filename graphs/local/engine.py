@@ -74,6 +74,7 @@ class Engine:
         try:
             import torch
             from transformers import AutoModelForCausalLM
+            from transformers.utils import logging as progress
         except ImportError:
             raise MissingExtraError.of("local", "transformers") from None
         if not (Path(folder) / "config.json").is_file():
@@ -81,10 +82,15 @@ class Engine:
         torch.set_num_threads(threads)
         dtype: Any = torch.float32 if device == "cpu" else "auto"
         auto: Any = AutoModelForCausalLM
+        shown = progress.is_progress_bar_enabled()
+        progress.disable_progress_bar()
         try:
             model = auto.from_pretrained(str(folder), dtype=dtype, local_files_only=True)
         except (OSError, ValueError, RuntimeError) as error:
             raise InputError(f"the model in {str(folder)!r} can't be loaded: {error}") from error
+        finally:
+            if shown:
+                progress.enable_progress_bar()
         return cls(model.to(device), seed=seed, batch=batch)
 
     @property
