@@ -46,5 +46,5 @@ async def _earned(
         before, held = held, (await store.bank(BANK)).live
         replies = await player.ask(store, digest, step.questions, ledger)
         if replies:
-            rewards.append((await player.rewards.score(Outcome(replies, 0, before, held))).reward)
+            rewards.append((await player.score(Outcome(replies, 0, before, held), ledger)).reward)
     return fmean(rewards) if rewards else None

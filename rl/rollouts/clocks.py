@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -65,12 +65,18 @@ class Shared:
 
 
 class Clocks:
-    """The clocks of one process, whose rollouts run on the event loop of one thread."""
+    """The clocks of one process, whose rollouts run on the event loop of one thread.
 
-    def __init__(self) -> None:
+    `wall`, `cpu`: tell seconds of the wall's clock, and of this thread's work.
+    """
+
+    def __init__(
+        self, wall: Callable[[], float] = time.perf_counter, cpu: Callable[[], float] = time.thread_time
+    ) -> None:
+        self._cpu = cpu
         self._foreign = 0.0
-        self._waits = {"generation": Shared(time.perf_counter), "answering": Shared(time.perf_counter)}
-        self._own = Shared(lambda: time.thread_time() - self._foreign)
+        self._waits = {"generation": Shared(wall), "answering": Shared(wall)}
+        self._own = Shared(lambda: cpu() - self._foreign)
 
     @contextmanager
     def rollout(self, ledger: Ledger) -> Generator[None]:
@@ -86,7 +92,7 @@ class Clocks:
         shared = self._waits[phase]
         entered = shared.enter()
         try:
-            return await _Apart(work, self._charge)
+            return await _Apart(work, self._stretch)
         finally:
             took = shared.leave(entered)
             if phase == "generation":
@@ -94,28 +100,31 @@ class Clocks:
             else:
                 ledger.answering += took
 
-    def _charge(self, seconds: float) -> None:
-        self._foreign += seconds
+    @contextmanager
+    def _stretch(self) -> Generator[None]:
+        began = self._cpu()
+        try:
+            yield
+        finally:
+            self._foreign += self._cpu() - began
 
 
 class _Apart(Generic[T]):
-    """Awaits `work` and tells `charge` the processor seconds of each stretch in which it ran."""
+    """Awaits `work`, with each stretch in which it runs inside a `stretch` block."""
 
-    def __init__(self, work: Coroutine[Any, Any, T], charge: Callable[[float], None]) -> None:
+    def __init__(self, work: Coroutine[Any, Any, T], stretch: Callable[[], AbstractContextManager[None]]) -> None:
         self._work = work
-        self._charge = charge
+        self._stretch = stretch
 
     def __await__(self) -> Generator[Any, Any, T]:
         step: Callable[[Any], Any] = self._work.send
         value: Any = None
         while True:
-            began = time.thread_time()
             try:
-                wanted = step(value)
+                with self._stretch():
+                    wanted = step(value)
             except StopIteration as end:
                 return end.value
-            finally:
-                self._charge(time.thread_time() - began)
             try:
                 value, step = (yield wanted), self._work.send
             except BaseException as error:  # noqa: BLE001 - a cancellation, too, is the work's to hear of

@@ -21,7 +21,7 @@ from memory_r1.rl.rollouts.clocks import Ledger
 from memory_r1.rl.rollouts.play import LOST, Player, Rules, whole
 from memory_r1.rl.rollouts.recent import Once
 from memory_r1.rl.rollouts.session import Session, broadcast, rerolled
-from memory_r1.rl.rollouts.types import AnswererRow, Episode, ManagerRow, Row
+from memory_r1.rl.rollouts.types import AnswererRow, Episode, ManagerRow, Row, Step
 
 __all__ = ["Baselines", "Environment", "Rules", "Session"]
 
@@ -37,7 +37,12 @@ class Environment:
 
     def __init__(self, embedder: Embedder, answerer: Answerer, rewards: Rewards, rules: Rules = Rules()) -> None:  # noqa: B008
         self._player = Player(embedder, answerer, rewards, rules)
-        self._baselines: Once[tuple[str, ...], Baselines] = Once(rules.snapshots)
+        self._baselines: Once[tuple[str, str, tuple[Step, ...]], Baselines] = Once(rules.snapshots)
+
+    @property
+    def banks(self) -> int:
+        """How many banks were built so far: one for each content, whatever rows and rollouts share it."""
+        return self._player.snapshots.made
 
     async def manage(self, row: ManagerRow, policy: Completer) -> Episode:
         """Let `policy` manage the turns of `row`, one decision each, rewarded by the questions of its own step.
@@ -76,7 +81,7 @@ class Environment:
         if isinstance(row, AnswererRow):
             return Baselines()
         place = await self._player.start(row)
-        key = (row.id, place.digest, *(step.turn.id for step in row.steps))
+        key = (row.id, place.digest, row.steps)
         try:
             return await self._baselines.get(key, lambda: measure(self._player, row, place))
         except LOST as error:

@@ -22,7 +22,7 @@ from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError, ModelUnavailableError, StoreError
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.memory.types import Answer, Operation, Write
-from memory_r1.rl.rewards.compose import Rewards
+from memory_r1.rl.rewards.compose import Rewards, Scored
 from memory_r1.rl.rollouts.clocks import Clocks, Ledger
 from memory_r1.rl.rollouts.errors import RolloutLostError
 from memory_r1.rl.rollouts.recent import Once
@@ -48,7 +48,7 @@ class Rules:
 
     `limits`: how much the graphs look at. `answer_chars`: characters of the memories that a trained answerer is shown;
     `distil`: whether it selects among them. `retries`: further attempts of an episode whose models or store fail.
-    `snapshots`, `answers`: how many banks, how many answers of the frozen answerer are kept.
+    `snapshots`, `answers`: how many banks, how many answers of the frozen answerer are kept. Raises InputError.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -57,6 +57,11 @@ class Rules:
     retries: int = 2
     snapshots: int = 2_048
     answers: int = 100_000
+
+    def __post_init__(self) -> None:
+        for name, least in (("retries", 0), ("snapshots", 1), ("answers", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name}={getattr(self, name)!r} is too few: give {least} or more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ class Player:
         self.rewards = rewards
         self.embedder: Embedder = KeptVectors(embedder)
         self.clocks = Clocks()
-        self._snapshots = Snapshots(self.embedder, rules.snapshots)
+        self.snapshots = Snapshots(self.embedder, rules.snapshots)
         self._answers: Once[tuple[str, str, str], Reply] = Once(rules.answers)
         voice = Voice(self.clocks)
         trained = ChatAnswerer(voice, ONCE, rules.answer_chars, rules.distil)
@@ -102,7 +107,7 @@ class Player:
 
     async def start(self, row: Row) -> Place:
         """Where the rollouts of `row` start."""
-        return await self._snapshots.of(row)
+        return await self.snapshots.of(row)
 
     async def through(self, row: ManagerRow, policy: Completer, ledger: Ledger) -> list[Decision]:
         """One decision for each step of `row`, each on the bank that the one before left."""
@@ -124,7 +129,7 @@ class Player:
         digest = follow(place.digest, step.turn, operations)
         replies = () if malformed else await self.ask(scene.store, digest, step.questions, ledger)
         outcome = Outcome(replies, malformed, place.held, (await scene.store.bank(BANK)).live)
-        scored = await self.rewards.score(outcome)
+        scored = await self.score(outcome, ledger)
         decision = Decision(
             number, f"{row.id}#{number}:{place.digest[:12]}", scene.calls[0] if scene.calls else None, outcome,
             scored.reward, scored.parts, operations, step.right if place.right else None, failures,
@@ -152,13 +157,19 @@ class Player:
             return (await one(questions[0]),)
         return tuple(await together([one(question) for question in questions]))
 
+    async def score(self, outcome: Outcome, ledger: Ledger) -> Scored:
+        """The reward of `outcome`. A judge's time counts as answering."""
+        if self.rewards.judge is None:
+            return await self.rewards.score(outcome)
+        return await self.clocks.call("answering", ledger, self.rewards.score(outcome))
+
     async def answer(self, row: AnswererRow, policy: Completer, ledger: Ledger) -> Decision:
         """The policy's answer to the question of `row`."""
         place = await self.start(row)
         scene = Scene(place.snapshot.fork(), ledger, "answerer", policy)
         reply = await self._answer(row.question, scene)
         outcome = Outcome((reply,), _malformed(reply.failures, "answerer"), place.held, place.held)
-        scored = await self.rewards.score(outcome)
+        scored = await self.score(outcome, ledger)
         call = scene.calls[0] if scene.calls else None
         group = f"{row.id}#0:{place.digest[:12]}"
         return Decision(0, group, call, outcome, scored.reward, scored.parts, failures=reply.failures)
