@@ -55,7 +55,7 @@ def index_text(text: str, speaker: str, when: str, recorded: datetime) -> str:
     The months are that of `recorded` and those of `when` (an ISO day, month, year or interval, or "").
     """
     months = [f"{MONTHS[recorded.month - 1]} {recorded.year}"]
-    for year, month in _DAY.findall(when):
+    for year, month in _DAY.findall(when) if when else ():
         named = f"{MONTHS[int(month) - 1]} {year}" if month and 1 <= int(month) <= 12 else year
         if named not in months:
             months.append(named)
@@ -64,7 +64,7 @@ def index_text(text: str, speaker: str, when: str, recorded: datetime) -> str:
 
 def analyze(text: str) -> tuple[str, ...]:
     """The index terms of `text`, in order, repeats kept; () for text without any."""
-    return tuple(term for word in words(text) if (term := stem(word)))
+    return tuple([term for word in words(text) if (term := stem(word))])
 
 
 def words(text: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -33,14 +34,14 @@ class Change:
 
 def texts(operations: Sequence[Operation]) -> list[Add | Update]:
     """The operations that make a memory, in order: each needs one vector."""
-    return [op for op in operations if isinstance(op, Add | Update)]
+    return [op for op in operations if isinstance(op, (Add, Update))]
 
 
 def targets(operations: Sequence[Operation]) -> tuple[str, ...]:
     """The ids of the memories that `operations` end or restore, each once, in order."""
     found: dict[str, None] = {}
     for op in operations:
-        if isinstance(op, Update | Delete):
+        if isinstance(op, (Update, Delete)):
             found.update(dict.fromkeys(op.targets))
         elif isinstance(op, Add) and op.restores:
             found[op.restores] = None
@@ -57,7 +58,7 @@ def check_vectors(bank: Bank, write: Write, vectors: NDArray[np.float32]) -> NDA
     expected = (len(texts(write.operations)), bank.dim)
     if vectors.shape != expected:
         raise InputError(f"the write needs vectors of shape {expected}, not {vectors.shape}")
-    if not np.isfinite(vectors).all():
+    if not math.isfinite(float(np.vdot(vectors, vectors))) and not np.isfinite(vectors).all():
         raise InputError("a vector of the write holds a number that is not finite")
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
@@ -94,8 +95,8 @@ def plan(bank: Bank, write: Write, memories: Mapping[str, Memory], turns: Mappin
         olds = [_end(target, memories, ended, number, successor) for target in op.targets]
         if isinstance(op, Update):
             created.append(_merged(op, successor, number, olds, known))
-    after = replace(
-        bank, revision=number, memories=bank.memories + len(created),
+    after = Bank(
+        bank.id, bank.embedder, bank.dim, bank.created, revision=number, memories=bank.memories + len(created),
         live=bank.live + len(created) - len(ended), turns=bank.turns + len(fresh),
     )  # fmt: skip
     revision = Revision(
@@ -188,9 +189,9 @@ def _check(op: Operation, known: Mapping[str, Turn]) -> None:
     missing = [turn for turn in op.turns if turn not in known]
     if missing:
         raise InputError(f"{op.kind} names turn {missing[0]!r}, which is neither stored nor part of the write")
-    if isinstance(op, Update | Delete) and not op.targets:
+    if isinstance(op, (Update, Delete)) and not op.targets:
         raise InputError(f"{op.kind} names no target memory")
-    if isinstance(op, Add | Update):
+    if isinstance(op, (Add, Update)):
         _check_text(op.text, op.kind, MAX_TEXT)
         if op.when and not WHEN.fullmatch(op.when):
             raise InputError(f"when={op.when!r} is no ISO 8601 day, month, year or interval of two of them")

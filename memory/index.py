@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory_r1.memory.analysis import analyze, index_text
-from memory_r1.memory.lexicon import DATED, NUMBERED, concepts, is_concept
-from memory_r1.memory.ranking import Candidates, Floats, Query
+from memory_r1.memory.layout import Column, Floats, Ints, Layout
+from memory_r1.memory.lexicon import CONCEPT, DATED, NUMBERED, concepts
+from memory_r1.memory.ranking import Candidates, Query
 from memory_r1.memory.types import Memory
 
 _DIGIT = re.compile(r"\d")
@@ -39,29 +40,37 @@ class IndexRow:
     def of(cls, memory: Memory) -> IndexRow:
         """The row of `memory`."""
         terms = analyze(index_text(memory.text, memory.speaker, memory.when, memory.recorded))
-        names = set(analyze(memory.speaker))
-        terms += tuple(concepts(term for term in terms if term not in names))
+        names = _names(memory.speaker)
+        terms += tuple(concepts([term for term in terms if term not in names]))
         if memory.when:
             terms += (DATED,)
         if _DIGIT.search(memory.text):
             terms += (NUMBERED,)
         asks = memory.text.rstrip().endswith("?")
+        counts: dict[str, int] = {}
+        for term in terms:
+            counts[term] = counts.get(term, 0) + 1
         place = (memory.session, memory.index)
-        return cls(memory.id, memory.speaker, *place, terms, asks, memory.entities, Counter(terms))
+        return cls(memory.id, memory.speaker, *place, terms, asks, memory.entities, counts)
+
+
+@lru_cache(maxsize=4096)
+def _names(speaker: str) -> frozenset[str]:
+    return frozenset(analyze(speaker))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Rows side by side: `vectors` (n, dim), `columns` (5, n): session, index, speaker, length in words, asks."""
+    """Rows side by side: `vectors` (n, dim), `columns` (5, n) of `Column`."""
 
     rows: tuple[IndexRow, ...]
     ids: tuple[str, ...]
     vectors: Floats
-    columns: NDArray[np.int32]
+    columns: Ints
 
     def joined(self, other: _Part) -> _Part:
-        if not self.rows:
-            return other
+        if not self.rows or not other.rows:
+            return self if self.rows else other
         return _Part(
             self.rows + other.rows,
             self.ids + other.ids,
@@ -72,6 +81,11 @@ class _Part:
 
 _Postings = dict[str, tuple[NDArray[np.intp], Floats]]
 """For each term the positions of the rows that hold it, ascending, and how often each does."""
+_Places = dict[str, list[tuple[int, int]]]
+"""The same in pairs: quick to extend, slow to read. A list that a version holds does not change any more."""
+_FEW = 16
+"""Up to so many pairs are read one by one."""
+_LIVE = np.ones(128, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,17 +102,20 @@ class BankIndex:
     """All live memories of one bank, searchable. Immutable: `changed` gives the next version.
 
     Versions share the base; each has its own small overlay (rows, and by term their positions and counts) and mask of
-    the ended. So a fork costs nothing, a change costs the overlay (at most 128 rows, or up to 1,024 in a bank of 8,192,
+    the ended, and lays itself out for ranking when it is first searched, from the layout of the version before if there
+    is one. So a fork costs nothing, a change costs the overlay (at most 128 rows, or up to 1,024 in a bank of 8,192,
     before it becomes part of a new base), and a reader on another thread never sees half a change.
     """
 
     _base: _Base
     _over: _Part
-    _places: dict[str, tuple[list[int], list[int]]]
+    _places: _Places
     _live: NDArray[np.bool_]
     _sessions: dict[str, int]
     _speakers: dict[str, int]
     _ended: int = 0
+    _laid: list[tuple[Layout, int]] = field(default_factory=list[tuple[Layout, int]])
+    """At most one: a layout, and how many of the newest rows it lacks."""
 
     @classmethod
     def build(cls, rows: Sequence[IndexRow], vectors: Floats) -> BankIndex:
@@ -121,17 +138,19 @@ class BankIndex:
 
         Raises KeyError for an ended id that the index does not hold.
         """
-        sessions = _coded(self._sessions, (row.session for row in rows))
-        speakers = _coded(self._speakers, (row.speaker for row in rows))
-        over = self._over.joined(_part(rows, vectors, sessions, speakers)) if rows else self._over
+        sessions = _coded(self._sessions, [row.session for row in rows])
+        speakers = _coded(self._speakers, [row.speaker for row in rows])
+        part = _part(rows, vectors, sessions, speakers)
+        over, live = self._over.joined(part), self._live
         gone = [self._position(memory) for memory in ended]
-        live = self._live
         if rows or gone:
-            live = np.concatenate([live, np.ones(len(rows), dtype=bool)])
+            fresh = _LIVE[: len(rows)] if len(rows) < len(_LIVE) else np.ones(len(rows), dtype=np.bool_)
+            live = np.concatenate([live, fresh])
+        if gone:
             live[gone] = False
         places = _placed(self._places, rows, len(self._live))
-        count = len(live) - int(np.count_nonzero(live))
-        after = BankIndex(self._base, over, places, live, sessions, speakers, count)
+        count = self._ended + len(set(gone))
+        after = BankIndex(self._base, over, places, live, sessions, speakers, count, self._handed(len(rows), count))
         size = len(self._base.part.rows)
         if len(over.rows) > max(128, min(size // 8, 1024)):
             return after._rebuilt() if count > size // 8 else after._merged()
@@ -139,32 +158,67 @@ class BankIndex:
 
     def candidates(self, query: Query) -> Candidates:
         """Every live memory, in order of insertion, as `rank` reads it."""
-        base, over = self._base.part, self._over
-        dense, columns, ids = base.vectors @ query.vector, base.columns, base.ids
-        if over.rows:
-            dense = np.concatenate([dense, over.vectors @ query.vector])
-            columns = np.concatenate([columns, over.columns], axis=1)
-            ids += over.ids
-        counts = self._counts(query.terms)
+        dense = self._base.part.vectors @ query.vector
+        if self._over.rows:
+            dense = np.concatenate([dense, self._over.vectors @ query.vector])
+        counts, found = self._counts(query.terms)
         if self._ended:
             kept = np.flatnonzero(self._live)
-            dense, columns, counts = dense[kept], columns[:, kept], counts[:, kept]
-            ids = tuple(map(ids.__getitem__, kept.tolist()))
-        found = np.count_nonzero(counts, axis=1).astype(np.int32)
-        session, index, speaker, length, asks = columns
-        return Candidates(
-            ids, dense, counts, found, len(ids), length.astype(np.float32), session, index, speaker,
-            tuple(self._speakers), asks.astype(np.bool_),
-        )  # fmt: skip
+            dense, counts = dense[kept], counts.take(kept, axis=1)
+            found = np.count_nonzero(counts, axis=1)
+        layout = self._layout()
+        return Candidates(layout, dense, counts, np.array(found, dtype=np.int32), len(layout))
 
-    def _counts(self, terms: Sequence[str]) -> Floats:
-        """How often each of `terms` occurs in each memory, live or not: (terms, n)."""
-        counts = np.zeros((len(terms), len(self._live)), dtype=np.float32)
-        for line, term in zip(counts, terms, strict=True):
-            for postings in (self._base.postings, self._places):
-                if (found := postings.get(term)) is not None:
-                    line[found[0]] = found[1]
-        return counts
+    def _counts(self, terms: Sequence[str]) -> tuple[Floats, list[int]]:
+        """How often each of `terms` occurs in each memory, live or not: (terms, n); and in how many it does."""
+        counts, found = np.zeros((len(terms), len(self._live)), dtype=np.float32), [0] * len(terms)
+        base, over = self._base.postings, self._places
+        for at, term in enumerate(terms):
+            if term in base:
+                places, often = base[term]
+                counts[at][places] = often
+                found[at] = len(places)
+            if term in over:
+                pairs = over[term]
+                found[at] += len(pairs)
+                if len(pairs) > _FEW:
+                    places, often = np.array(pairs).T
+                    counts[at][places] = often
+                    continue
+                for place, count in pairs:
+                    counts[at, place] = count
+        return counts, found
+
+    def _layout(self) -> Layout:
+        """The layout of the live memories; made once."""
+        if self._laid:
+            layout, lacking = self._laid[0]
+            if not lacking:
+                return layout
+            more = layout.extended(self._over.ids[-lacking:], self._over.columns[:, -lacking:], self._speakers)
+        else:
+            more = None
+        layout = self._laid_out() if more is None else more
+        self._laid[:] = [(layout, 0)]
+        return layout
+
+    def _laid_out(self) -> Layout:
+        base, over = self._base.part, self._over
+        columns, ids = base.columns, base.ids
+        if over.rows:
+            columns, ids = np.concatenate([columns, over.columns], axis=1), ids + over.ids
+        if self._ended:
+            kept = np.flatnonzero(self._live)
+            columns, ids = columns.take(kept, axis=1), tuple(map(ids.__getitem__, kept.tolist()))
+        return Layout.of(ids, columns, self._speakers)
+
+    def _handed(self, rows: int, ended: int) -> list[tuple[Layout, int]]:
+        """What the next version, with so many more `rows` and so many `ended`, starts its layout from."""
+        if ended != self._ended:
+            return []
+        if not self._over.rows and not self._ended:
+            self._layout()
+        return [(layout, lacking + rows) for layout, lacking in self._laid]
 
     def _position(self, memory: str) -> int:
         if (at := self._base.position.get(memory)) is not None and self._live[at]:
@@ -222,22 +276,22 @@ def _coded(known: dict[str, int], names: Iterable[str]) -> dict[str, int]:
 def _part(rows: Sequence[IndexRow], vectors: Floats, sessions: dict[str, int], speakers: dict[str, int]) -> _Part:
     if len(rows) != len(vectors):
         raise ValueError(f"{len(rows)!r} rows need as many vectors, not {len(vectors)!r}")
-    columns = [(sessions[row.session], row.index, speakers[row.speaker], _length(row), row.asks) for row in rows]
+    columns: list[Column] = [
+        (sessions[row.session], row.index, speakers[row.speaker], _length(row), row.asks) for row in rows
+    ]
     return _Part(
         tuple(rows),
-        tuple(row.id for row in rows),
+        tuple([row.id for row in rows]),
         np.ascontiguousarray(vectors, dtype=np.float32),
         np.ascontiguousarray(np.array(columns, dtype=np.int32).reshape(len(rows), 5).T),
     )
 
 
 def _length(row: IndexRow) -> int:
-    return sum(not is_concept(term) for term in row.terms)
+    return len([term for term in row.terms if term[0] != CONCEPT or term == CONCEPT])
 
 
-def _placed(
-    known: dict[str, tuple[list[int], list[int]]], rows: Sequence[IndexRow], first: int
-) -> dict[str, tuple[list[int], list[int]]]:
+def _placed(known: _Places, rows: Sequence[IndexRow], first: int) -> _Places:
     """The postings `known` with those of `rows`, which stand from position `first` on; `known` stays as it is."""
     if not rows:
         return known
@@ -245,18 +299,18 @@ def _placed(
     for at, row in enumerate(rows, first):
         for term, count in row.counts.items():
             if term in own:
-                places, counts = found[term]
-                places.append(at)
-                counts.append(count)
+                found[term].append((at, count))
             else:
-                places, counts = found.get(term, ((), ()))
-                found[term] = [*places, at], [*counts, count]
+                found[term] = [*found[term], (at, count)] if term in found else [(at, count)]
                 own.add(term)
     return found
 
 
-def _arrays(postings: dict[str, tuple[list[int], list[int]]]) -> _Postings:
+def _arrays(postings: _Places) -> _Postings:
     return {
-        term: (np.array(places, dtype=np.intp), np.array(counts, dtype=np.float32))
-        for term, (places, counts) in postings.items()
+        term: (
+            np.array([place for place, _ in pairs], dtype=np.intp),
+            np.array([count for _, count in pairs], dtype=np.float32),
+        )
+        for term, pairs in postings.items()
     }

@@ -7,18 +7,18 @@ them by meaning, by words and by what stands next to them; `select` spends the b
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memory_r1.memory.analysis import analyze
+from memory_r1.memory.layout import DEFAULT, Floats, Ints, Layout, Weights
 from memory_r1.memory.lexicon import DATED, NUMBERED, QUESTION_WORDS, concepts, is_concept, stands_for
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int32]
+from memory_r1.memory.types import Hit, Memory
 
 _EXPECTED = (
     (DATED, re.compile(r"\W*(when|(on |in )?(what|which) (date|day|month|year))\b", re.IGNORECASE)),
@@ -48,61 +48,25 @@ class Query:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """What `rank` reads of n memories, by column.
+    """What `rank` reads of n memories: their `layout`, and for one query, by column:
 
     `dense` (n,) cosine; `counts` (terms of the query, n) how often each occurs; `found` (terms,) in how many
-    of the bank's `live` memories each occurs; `length` (n,) terms of each memory; `session`, `index` (n,) place
-    of its newest turn; `speaker` (n,) position in `speakers`; `asks` (n,) whether it ends as a question.
+    of the bank's `live` memories each occurs.
     """
 
-    ids: Sequence[str]
+    layout: Layout
     dense: Floats
     counts: Floats
     found: Ints
     live: int
-    length: Floats
-    session: Ints
-    index: Ints
-    speaker: Ints
-    speakers: tuple[str, ...]
-    asks: NDArray[np.bool_]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the memories, in order of insertion."""
+        return self.layout.ids
 
     def __len__(self) -> int:
-        return len(self.ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """How much each part of the score counts. Tuned on LoCoMo's conv-26 and conv-30.
-
-    `k1`, `b`: BM25's. `concept`: a match by concept against one by word, when the question names the concept;
-    `sibling`: when it names an instance; `both`: what a concept adds to its word; `question`: a question word against
-    another. `dense`: the nearest vector against the best lexical score. `speaker`: being said by the one speaker named.
-    `before`, `reply`, `after`: the share of the words of the turn before, of the question before, of the turn after
-    that a memory inherits; `implied`: of their concepts against their words. `near`, `second`: the share of its
-    neighbours' scores at distance one and two. `asks`: taken off a question. `expected`: given to a memory with a date
-    or a number when the question asks for one.
-    """
-
-    k1: float = 1.0
-    b: float = 0.4
-    concept: float = 0.8
-    sibling: float = 0.6
-    both: float = 0.3
-    question: float = 0.35
-    dense: float = 0.1
-    speaker: float = 0.45
-    before: float = 0.4
-    reply: float = 0.8
-    after: float = 0.3
-    implied: float = 0.2
-    near: float = 0.2
-    second: float = 0.2
-    asks: float = 0.1
-    expected: float = 0.25
-
-
-DEFAULT = Weights()
+        return len(self.layout.ids)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,68 +89,88 @@ def rank(candidates: Candidates, query: Query, weights: Weights = DEFAULT) -> Ra
     """
     if not len(candidates):
         return Ranking(candidates.dense, candidates.dense, candidates.dense, candidates.dense)
-    places = _Places.of(candidates, weights)
-    named = _named(candidates.speakers, query.terms)
-    lexical = _lexical(candidates, query.terms, places, weights, named)
+    layout = candidates.layout.weighed(weights)
+    asked = _asked(query.terms, layout.speakers, weights)
+    lexical = _lexical(candidates, asked, layout)
     own = _unit(lexical)
     own += np.float32(weights.dense) * _unit(np.maximum(candidates.dense, 0))
-    own += _expected(candidates, query, weights)
-    if len(codes := set(named.values())) == 1:
-        own += np.float32(weights.speaker) * (candidates.speaker == codes.pop())
-    context = places.context(own)
+    if asked.dated:
+        own += layout.loss + np.float32(weights.expected) * (candidates.counts[0] > 0)
+    else:
+        own += layout.loss
+    if asked.speaker is not None:
+        own += np.float32(weights.speaker) * (layout.speaker == asked.speaker)
+    context = layout.context(own)
     return Ranking(own + context, candidates.dense, lexical, context)
 
 
-def _expected(candidates: Candidates, query: Query, weights: Weights) -> Floats:
-    """What a memory gets for being of the kind that answers: no question; with a date or a number if asked for one."""
-    out = np.float32(-weights.asks) * candidates.asks
-    if query.terms and query.terms[0] in (DATED, NUMBERED):
-        out += np.float32(weights.expected) * (candidates.counts[0] > 0)
-    return out
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """What the terms of a question mean in a bank of these speakers; T terms, of which H are words, the heads.
 
-
-def _lexical(
-    candidates: Candidates, terms: Sequence[str], places: _Places, weights: Weights, named: Container[str]
-) -> Floats:
-    """The BM25 score of every candidate: (n,) float32, by the document frequencies of its own bank.
-
-    A word's score is the better of its own and its concepts', and a part of theirs if both match. Names of speakers
-    are no words unless there is nothing else: half of a conversation says them.
+    `heads`: where the words stand. `groups`: for each word with concepts where it stands, and from where to where they
+    do. `shares` (T, 1): what a match of each counts; `gained` (T, 1): what one in a neighbour counts. `worth` (H,):
+    what each word adds. `speaker`: the code of the one speaker that is named. `dated`: whether the first term is the
+    kind of answer that the question expects, a date or a number.
     """
+
+    heads: list[int]
+    groups: tuple[tuple[int, int, int], ...]
+    shares: Floats
+    gained: Floats
+    worth: Floats
+    speaker: int | None
+    dated: bool
+
+
+@lru_cache(maxsize=4096)
+def _asked(terms: tuple[str, ...], speakers: tuple[str, ...], weights: Weights) -> _Asked:
+    """Names of speakers are no words unless there is nothing else: half of a conversation says them."""
     heads = [at for at, term in enumerate(terms) if not is_concept(term)]
-    if not heads:
-        return np.zeros(len(candidates), dtype=np.float32)
-    spans = list(zip(heads, [*heads[1:], len(terms)], strict=True))
-    idf = np.log1p((candidates.live - candidates.found + 0.5) / (candidates.found + 0.5), dtype=np.float32)
-    idf *= _shares(terms, spans, weights)
-    norm = candidates.length * (weights.k1 * weights.b / (float(candidates.length.mean()) or 1.0))
-    norm += weights.k1 * (1 - weights.b)
+    groups = [(head, head + 1, end) for head, end in pairwise([*heads, len(terms)])]
+    shares = np.full((len(terms), 1), weights.concept, dtype=np.float32)
+    for head, first, end in groups:
+        shares[head] = 1.0
+        for at in range(first, end):
+            if not stands_for(terms[head], terms[at]):
+                shares[at] = weights.sibling
     gained = np.full((len(terms), 1), weights.implied, dtype=np.float32)
     gained[heads] = 1.0
-    scores = candidates.counts + gained * places.inherited(candidates.counts)
-    scores /= scores + norm
-    scores *= idf[:, None]
-    for head, end in spans:
-        if end > head + 1:
-            best = scores[head + 1 : end].max(axis=0)
-            np.maximum(scores[head] + np.float32(weights.both) * best, best, out=scores[head])
+    named = _named(speakers, terms)
     ours = [terms[at] not in named for at in heads]
     worth = [
         (weights.k1 + 1) * (weights.question if terms[at] in QUESTION_WORDS else 1.0) * (kept or not any(ours))
         for at, kept in zip(heads, ours, strict=True)
     ]
-    return (np.array(worth, dtype=np.float32) @ scores[heads]).astype(np.float32, copy=False)
+    codes = set(named.values())
+    return _Asked(
+        heads, tuple(group for group in groups if group[2] > group[1]), shares, gained,
+        np.array(worth, dtype=np.float32), codes.pop() if len(codes) == 1 else None,
+        bool(terms) and terms[0] in (DATED, NUMBERED),
+    )  # fmt: skip
 
 
-def _shares(terms: Sequence[str], spans: Sequence[tuple[int, int]], weights: Weights) -> Floats:
-    """What a match of each term counts: (terms,); `spans` are the positions of a word and of its last concept's end."""
-    shares = np.full(len(terms), weights.concept, dtype=np.float32)
-    for head, end in spans:
-        shares[head] = 1.0
-        for at in range(head + 1, end):
-            if not stands_for(terms[head], terms[at]):
-                shares[at] = weights.sibling
-    return shares
+def _lexical(candidates: Candidates, asked: _Asked, layout: Layout) -> Floats:
+    """The BM25 score of every candidate: (n,) float32, by the document frequencies of its own bank.
+
+    A word's score is the better of its own and its concepts', and a part of theirs if both match.
+    """
+    if not asked.heads:
+        return np.zeros(len(candidates), dtype=np.float32)
+    found = candidates.found + 0.5
+    idf = np.log1p((candidates.live + 1.0 - found) / found, dtype=np.float32)
+    scores = layout.inherited(candidates.counts)
+    scores *= asked.gained
+    scores += candidates.counts
+    scores /= scores + layout.norm()
+    scores *= idf[:, None] * asked.shares
+    both = np.float32(layout.weights.both)
+    for head, first, end in asked.groups:
+        best = scores[first] if end == first + 1 else np.maximum.reduce(scores[first:end])
+        np.maximum(scores[head] + both * best, best, out=scores[head])
+    if len(asked.heads) < len(scores):
+        scores = scores.take(asked.heads, axis=0)
+    return asked.worth @ scores
 
 
 def _named(speakers: tuple[str, ...], terms: Sequence[str]) -> dict[str, int]:
@@ -201,63 +185,12 @@ def _names(speakers: tuple[str, ...]) -> dict[str, int]:
 
 
 def _unit(values: Floats) -> Floats:
-    top = float(values.max(initial=0.0))
-    return values / top if top > 0 else values
+    top = float(np.maximum.reduce(values))
+    return values / top if top > 0 else values.copy()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Places:
-    """Candidates in the order of their turns, and what each inherits of those next to it.
-
-    `order` is None when they stand in that order already. `before`, `after` (n - 1,): shares of words between
-    neighbours; `near` (n - 1,) and `second` (n - 2,): shares of scores.
-    """
-
-    order: NDArray[np.intp] | None
-    before: Floats
-    after: Floats
-    near: Floats
-    second: Floats
-
-    @classmethod
-    def of(cls, candidates: Candidates, weights: Weights) -> _Places:
-        key = (candidates.session.astype(np.int64) << 32) + candidates.index
-        asks, order = candidates.asks, None
-        if bool((key[1:] < key[:-1]).any()):
-            order = np.argsort(key, kind="stable")
-            key, asks = key[order], asks[order]
-        one, two = key[1:] - key[:-1], key[2:] - key[:-2]
-        near = (one <= 1).astype(np.float32)
-        before = np.where(asks[:-1], np.float32(weights.reply), np.float32(weights.before)) * near
-        far = np.float32(weights.second)
-        return cls(order, before, weights.after * near, weights.near * near + far * (one == 2), far * (two <= 2))
-
-    def inherited(self, counts: Floats) -> Floats:
-        """How many of the words of its neighbours count for each memory: (terms, n), of counts (terms, n)."""
-        if self.order is not None:
-            counts = counts[:, self.order]
-        best = np.zeros_like(counts)
-        np.multiply(counts[:, :-1], self.before, out=best[:, 1:])
-        np.maximum(best[:, :-1], counts[:, 1:] * self.after, out=best[:, :-1])
-        return best if self.order is None else _back(best, self.order)
-
-    def context(self, own: Floats) -> Floats:
-        """What the better neighbour at each distance adds to each memory's score: (n,)."""
-        if self.order is not None:
-            own = own[self.order]
-        gain = np.zeros_like(own)
-        for step, share in ((1, self.near), (2, self.second)):
-            side = np.zeros_like(own)
-            side[step:] = own[:-step] * share
-            np.maximum(side[:-step], own[step:] * share, out=side[:-step])
-            gain += side
-        return gain if self.order is None else _back(gain, self.order)
-
-
-def _back(values: Floats, order: NDArray[np.intp]) -> Floats:
-    out = np.empty_like(values)
-    out[..., order] = values
-    return out
+SORTED = 1024
+"""Up to so many candidates are sorted whole; of more, those that can't be chosen are left out first."""
 
 
 def select(candidates: Candidates, scores: Floats, total: int = 60, per_speaker: int | None = 30) -> NDArray[np.intp]:
@@ -268,35 +201,92 @@ def select(candidates: Candidates, scores: Floats, total: int = 60, per_speaker:
     """
     if per_speaker is None or len(candidates) <= total:
         return _best(scores, total)
-    kept: NDArray[np.intp] = np.zeros(0, dtype=np.intp)
-    for code in range(len(candidates.speakers)):
-        own = np.flatnonzero(candidates.speaker == code)
-        kept = np.concatenate([kept, own[_best(scores[own], per_speaker)]])
+    speaker, codes = candidates.layout.speaker, range(len(candidates.layout.speakers))
+    if len(scores) > SORTED:
+        few = [np.flatnonzero(speaker == code) for code in codes]
+        most = np.unique(np.concatenate([_best(scores, total), *(own[_best(scores[own], per_speaker)] for own in few)]))
+        return most[_shared(scores[most], speaker[most], codes, total, per_speaker)]
+    return _shared(scores, speaker, codes, total, per_speaker)
+
+
+def _shared(scores: Floats, speaker: Floats, codes: Sequence[int], total: int, each: int) -> NDArray[np.intp]:
+    """Positions of the `total` best, of each speaker his `each` best before the rest."""
+    order = _ordered(scores)
+    said = speaker[order]
+    kept = np.concatenate([(said == code).nonzero()[0][:each] for code in codes])
     if len(kept) < total:
-        left = scores.copy()
-        left[kept] = -np.inf
-        kept = np.concatenate([kept, _best(left, total - len(kept))])
+        left = np.ones(len(order), dtype=np.bool_)
+        left[kept] = False
+        kept = np.concatenate([kept, left.nonzero()[0][: total - len(kept)]])
     kept.sort()
-    return kept[_best(scores[kept], total)]
+    return order[kept[:total]]
 
 
-def best(
-    candidates: Candidates, query: Query, total: int, per_speaker: int | None
-) -> list[tuple[str, tuple[float, float, float, float]]]:
-    """The ids of the memories that answer `query`, best first, each with (score, dense, lexical, context)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Best:
+    """The memories that answer a query, best first: `ids`, and their `scores` in the order of `Hit`'s, by column."""
+
+    ids: list[str]
+    scores: tuple[list[float], list[float], list[float], list[float]]
+
+    def hits(self, memories: Iterable[Memory]) -> list[Hit]:
+        """The hits, of the memories of these ids."""
+        hits = list(map(_Made, memories, *self.scores))
+        for one in hits:
+            one.__class__ = Hit  # pyright: ignore[reportAttributeAccessIssue]
+        return hits  # pyright: ignore[reportReturnType]
+
+    def live(self, memories: Mapping[str, Memory]) -> list[Hit]:
+        """The hits that are live among `memories`, by id."""
+        kept = [at for at, id in enumerate(self.ids) if id in memories and memories[id].live]
+        score, dense, lexical, context = ([part[at] for at in kept] for part in self.scores)
+        ids = [self.ids[at] for at in kept]
+        return Best(ids, (score, dense, lexical, context)).hits(map(memories.__getitem__, ids))
+
+
+class _Made:
+    """A hit before it is frozen. A frozen dataclass fills itself by five slow calls, a plain class five times faster;
+    both have the same slots, so that one becomes the other.
+    """
+
+    __slots__ = ("context", "dense", "lexical", "memory", "score")
+
+    def __init__(self, memory: Memory, score: float, dense: float, lexical: float, context: float) -> None:
+        self.memory = memory
+        self.score = score
+        self.dense = dense
+        self.lexical = lexical
+        self.context = context
+
+
+def best(candidates: Candidates, query: Query, total: int, per_speaker: int | None) -> Best:
+    """The memories that answer `query`, best first: at most `total`, at most `per_speaker` of each speaker."""
     found = rank(candidates, query)
     order = select(candidates, found.score, total=total, per_speaker=per_speaker)
-    places = [int(at) for at in order]
-    parts = (found.score[order], found.dense[order], found.lexical[order], found.context[order])
-    score, dense, lexical, context = (part.tolist() for part in parts)
-    rows = zip(score, dense, lexical, context, strict=True)
-    return [(candidates.ids[at], row) for at, row in zip(places, rows, strict=True)]
+    parts = np.array((found.score, found.dense, found.lexical, found.context))
+    score, dense, lexical, context = parts.take(order, axis=1).tolist()
+    ids = candidates.ids
+    return Best([ids[at] for at in order.tolist()], (score, dense, lexical, context))
+
+
+def _ordered(scores: Floats) -> NDArray[np.intp]:
+    """Positions by falling score, equal ones in their order.
+
+    As whole numbers, of the score's bits and below them the position: numpy sorts such twice as fast as it sorts
+    positions by scores, and no two are equal.
+    """
+    bits = (scores + np.float32(0)).view(np.int32)
+    keys = (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)
+    keys <<= 32
+    keys = np.arange(len(scores)) - keys
+    keys.sort()
+    return keys & 0xFFFFFFFF
 
 
 def _best(scores: Floats, count: int) -> NDArray[np.intp]:
     """Positions of the `count` highest scores, highest first, equal ones in their order."""
     if count >= len(scores):
-        return np.argsort(-scores, kind="stable")
+        return _ordered(scores)
     bar = np.partition(scores, len(scores) - count)[len(scores) - count] if count else np.inf
     few = np.flatnonzero(scores >= bar)
-    return few[np.argsort(-scores[few], kind="stable")][:count]
+    return few[_ordered(scores[few])][:count]

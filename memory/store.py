@@ -161,8 +161,7 @@ class Store(ABC):
     ) -> list[Hit]:
         """As `search`, for a query that is embedded already."""
         found = best(await self.candidates(bank, query), query, total, per_speaker)
-        held = {memory.id: memory for memory in await self.chosen(bank, [id for id, _ in found])}
-        return [Hit(held[id], *scores) for id, scores in found if id in held and held[id].live]
+        return found.live({memory.id: memory for memory in await self.chosen(bank, found.ids)})
 
     async def search_vectors(
         self, bank: str, queries: Sequence[Query], *, total: int = 60, per_speaker: int | None = 30

@@ -14,9 +14,9 @@ from memory_r1.memory.apply import check_vectors, plan, sources, targets
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import UnknownBankError, UnknownMemoryError
 from memory_r1.memory.index import BankIndex, IndexRow
-from memory_r1.memory.ranking import Candidates, Query
+from memory_r1.memory.ranking import Candidates, Query, best
 from memory_r1.memory.store import Dump, Store, Vectors, check_replacement, exists
-from memory_r1.memory.types import Bank, Memory, Receipt, Revision, Turn, Write
+from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 V = TypeVar("V")
 
@@ -59,8 +59,13 @@ class _Table(Generic[V]):
             self.top = {}
         return self.base
 
+    def all(self, keys: Sequence[str]) -> list[V]:
+        top, base = self.top, self.base
+        return [top[key] if key in top else base[key] for key in keys]
+
     def some(self, keys: Sequence[str]) -> dict[str, V]:
-        return {key: value for key in keys if (value := self.get(key)) is not None}
+        top, base = self.top, self.base
+        return {key: top[key] if key in top else base[key] for key in keys if key in top or key in base}
 
 
 @dataclass(slots=True)
@@ -189,8 +194,12 @@ class InMemoryStore(Store):
     async def candidates(self, bank: str, query: Query) -> Candidates:
         return self._read(bank).index.candidates(query)
 
-    async def chosen(self, bank: str, ids: Sequence[str]) -> list[Memory]:
-        return list(self._read(bank).memories.some(ids).values())
+    async def search_vector(
+        self, bank: str, query: Query, *, total: int = 60, per_speaker: int | None = 30
+    ) -> list[Hit]:
+        held = self._read(bank)
+        found = best(held.index.candidates(query), query, total, per_speaker)
+        return found.hits(held.memories.all(found.ids))
 
     async def replace_vectors(
         self, bank: str, embedder: str, dim: int, vectors: Mapping[str, Vectors], revision: int

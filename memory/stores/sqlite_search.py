@@ -55,9 +55,9 @@ class Searcher:
         """The hits in the bank with this key, whose state is `state`."""
         found = best(self.candidates(key, state, query), query, total, per_speaker)
         held = self._cache[key].memories
-        if any(id not in held for id, _ in found):
-            held = {memory.id: memory for memory in rows.fetch_memories(self._run, key, [id for id, _ in found])}
-        return [Hit(held[id], *scores) for id, scores in found]
+        if any(id not in held for id in found.ids):
+            held = {memory.id: memory for memory in rows.fetch_memories(self._run, key, found.ids)}
+        return found.hits(map(held.__getitem__, found.ids))
 
     def follow(self, key: int, before: Bank, change: Change, vectors: Vectors) -> None:
         """Take in what this process has just written, instead of reading it back."""

@@ -1,15 +1,19 @@
 """Ranking and the budget per speaker."""
 
+import pickle
+from dataclasses import FrozenInstanceError
 from datetime import datetime
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.index import BankIndex, IndexRow
-from memory_r1.memory.ranking import DEFAULT, Candidates, Query, Ranking, rank, select
-from memory_r1.memory.types import Memory
+from memory_r1.memory.layout import Layout
+from memory_r1.memory.ranking import DEFAULT, Best, Candidates, Query, Ranking, rank, select
+from memory_r1.memory.types import Hit, Memory
 
 EMBEDDER = HashedEmbedder(64)
 
@@ -115,12 +119,10 @@ def test_scores_are_finite_for_any_text(texts: list[str], question: str):
 
 def candidates(speakers: list[int]) -> Candidates:
     n = len(speakers)
-    zeros, whole = np.zeros(n, np.float32), np.zeros(n, np.int32)
-    counts, found = np.zeros((0, n), np.float32), np.zeros(0, np.int32)
-    return Candidates(
-        [f"m{at}" for at in range(n)], zeros, counts, found, n, zeros, whole, whole,
-        np.array(speakers, np.int32), ("A", "B", "C"), np.zeros(n, bool),
-    )  # fmt: skip
+    columns = np.zeros((5, n), np.int32)
+    columns[2] = speakers
+    layout = Layout.of(tuple(f"m{at}" for at in range(n)), columns, ("A", "B", "C"))
+    return Candidates(layout, np.zeros(n, np.float32), np.zeros((0, n), np.float32), np.zeros(0, np.int32), n)
 
 
 def chosen(speakers: list[int], scores: list[float], total: int, each: int | None) -> list[int]:
@@ -145,6 +147,49 @@ def test_more_speakers_than_fit_keep_the_best():
 
 def test_equal_scores_keep_their_order():
     assert chosen([0, 0, 0], [1, 1, 1], 2, None) == [0, 1]
+
+
+def test_a_large_bank_is_selected_from_as_a_small_one():
+    chance = np.random.default_rng(0)
+    speakers = chance.choice(3, 3000, p=(0.6, 0.39, 0.01)).tolist()
+    scores = chance.integers(0, 200, 3000).astype(float).tolist()
+    ranked = sorted(range(3000), key=lambda at: (-scores[at], at))
+    own = {at for code in range(3) for at in [one for one in ranked if speakers[one] == code][:20]}
+    rest = [at for at in ranked if at not in own][: 70 - len(own)]
+    assert chosen(speakers, scores, 70, 20) == sorted({*own, *rest}, key=lambda at: (-scores[at], at))[:70]
+
+
+def test_a_hit_made_by_a_search_is_a_hit():
+    memory = Memory("m1", "Snow fell.", "Ann", ("t",), "1", 0, datetime(2023, 5, 8), 1)
+    (made,) = Best(["m1"], ([0.5], [0.25], [0.125], [0.0])).hits([memory])
+    plain = Hit(memory, 0.5, 0.25, 0.125, 0.0)
+    assert type(made) is Hit
+    assert (made, hash(made), repr(made)) == (plain, hash(plain), repr(plain))
+    assert pickle.loads(pickle.dumps(made)) == plain
+    with pytest.raises(FrozenInstanceError):
+        made.score = 1.0  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_layout_extended_is_the_layout_of_all():
+    chance = np.random.default_rng(1)
+    for _ in range(50):
+        session, index = np.sort(chance.integers(0, 4, 12)), np.arange(12) * 2 - chance.integers(0, 2, 12)
+        speaker, length, asks = chance.integers(0, 2, 12), chance.integers(1, 9, 12), chance.integers(0, 2, 12)
+        columns = np.array([session, index, speaker, length, asks], np.int32)
+        ids = tuple(f"m{at}" for at in range(12))
+        whole, first = Layout.of(ids, columns, ("A", "B")), Layout.of(ids[:9], columns[:, :9], ("A", "B"))
+        grown = first.extended(ids[9:], columns[:, 9:], ("A", "B"))
+        assert grown is not None
+        assert (grown.ids, grown.total, grown.tail) == (whole.ids, whole.total, whole.tail)
+        assert np.array_equal(grown.lines, whole.lines)
+        assert np.array_equal(grown.columns, whole.columns)
+
+
+def test_a_layout_is_not_extended_by_what_comes_before_its_end():
+    columns = np.array([[0, 0, 1], [0, 1, 0], [0, 0, 0], [3, 3, 3], [0, 0, 0]], np.int32)
+    layout = Layout.of(("m1", "m2", "m3"), columns, ("A",))
+    assert layout.extended(("m4",), columns[:, :1], ("A",)) is None
+    assert layout.extended(("m4",) * 9, np.repeat(columns[:, 2:], 9, axis=1), ("A",)) is None, "too many for one by one"
 
 
 @given(
