@@ -24,7 +24,7 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutp
 from memory_r1.graphs.completers import Completion
 from memory_r1.rl.rollouts.environment import Baselines, Environment, Session
 from memory_r1.rl.rollouts.errors import RolloutLostError
-from memory_r1.rl.rollouts.types import AnswererRow, Episode, ManagerRow, Record, Row
+from memory_r1.rl.rollouts.types import AnswererRow, Episode, ManagerRow, Row
 from memory_r1.rl.trainer.environments import Policy, build_environment
 from memory_r1.rl.trainer.policy import ServerPolicy
 from memory_r1.rl.trainer.records import RECORD, RECORDS
@@ -33,6 +33,9 @@ from memory_r1.rl.trainer.settings import KEY, TrainingSettings, read_settings
 from memory_r1.rl.training.rows import from_json
 
 log = logging.getLogger(__name__)
+
+LOCAL = "local"
+"""The rollout (`trainer.cpu.rollout`) that takes a seed for each reply without loss of speed."""
 
 
 @lru_cache(maxsize=512)
@@ -57,10 +60,9 @@ class RolloutLoop(AgentLoopBase):
     async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
         """Run the row in `kwargs["row"]` once. Every decision that the policy was asked for is one output."""
         version = int(kwargs["global_steps"]) - 1
-        policy: ServerPolicy | None = None
         try:
             place = self._place()
-            policy = ServerPolicy(self, sampling_params, place.max_tokens)
+            policy = ServerPolicy(self, sampling_params, place.max_tokens, self._seed(place, kwargs))
             row = _row(kwargs["row"])
             episode = await self._play(place, row, policy)
             samples = samples_of(row, episode, await _baselines(place, row))
@@ -70,9 +72,8 @@ class RolloutLoop(AgentLoopBase):
                 log.error("rollout of row %s lost: %s", name, error)
             else:
                 log.exception("rollout of row %s lost by a defect", name)
-            return [self._lost(name, version)]
-        versions = policy.versions or (version, version)
-        return self._outputs(samples, versions)
+            return self._outputs([Sample(None, lost_record(name))], (version, version))
+        return self._outputs(samples, policy.versions or (version, version))
 
     @abstractmethod
     async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
@@ -87,17 +88,25 @@ class RolloutLoop(AgentLoopBase):
             self._places[key] = Place(settings, build_environment(settings, trained), most)
         return self._places[key]
 
+    def _seed(self, place: Place, kwargs: dict[str, Any]) -> str:
+        """Names this rollout among all of the run; "" where the servers' own order of sampling is good enough."""
+        if self.rollout_config.name != LOCAL:
+            return ""
+        one = (place.settings.seed, kwargs["global_steps"], kwargs["extra_info"]["index"], kwargs["session_id"])
+        return "/".join(map(str, one))
+
     def _outputs(self, samples: Sequence[Sample], versions: tuple[int, int]) -> list[AgentLoopOutput]:
         told = json.dumps([asdict(sample.record) for sample in samples])
-        return [self._output(sample.call, sample.record, told, versions) for sample in samples]
+        return [self._output(sample, told, versions) for sample in samples]
 
-    def _output(
-        self, call: Completion, record: Record, records: str, versions: tuple[int, int], mask: int = 1
-    ) -> AgentLoopOutput:
+    def _output(self, sample: Sample, records: str, versions: tuple[int, int]) -> AgentLoopOutput:
+        """The sample as verl wants it; one without tokens has a single one, masked."""
+        record, end = sample.record, int(self.tokenizer.eos_token_id)
+        call = sample.call or Completion("", (end,), (end,), (0.0,))
         return AgentLoopOutput(
             prompt_ids=list(call.prompt_ids),
             response_ids=list(call.token_ids),
-            response_mask=[mask] * len(call.token_ids),
+            response_mask=[0 if sample.call is None else 1] * len(call.token_ids),
             response_logprobs=list(call.log_probs),
             reward_score=record.reward,
             num_turns=2,
@@ -110,13 +119,6 @@ class RolloutLoop(AgentLoopBase):
                 "turn_scores": [],
                 "tool_rewards": [],
             },
-        )
-
-    def _lost(self, row: str, version: int) -> AgentLoopOutput:
-        end = int(self.tokenizer.eos_token_id)
-        record = lost_record(row)
-        return self._output(
-            Completion("", (end,), (end,), (0.0,)), record, json.dumps([asdict(record)]), (version, version), mask=0
         )
 
 

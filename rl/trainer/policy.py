@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from typing import Any, ClassVar
 from uuid import uuid4
 
@@ -23,17 +24,19 @@ PROMPTS = 512
 class ServerPolicy:
     """Replies by the rollout servers of `loop`, each of `max_tokens` tokens at most.
 
-    `sampling`: verl's sampling parameters. `versions`: the versions of the weights that replied, oldest and newest;
-    None before the first reply.
+    `sampling`: verl's sampling parameters. `seed`: makes what is sampled the same in every run; "" leaves it to the
+    servers. `versions`: the versions of the weights that replied, oldest and newest; None before the first reply.
     """
 
     _prompts: ClassVar[OrderedDict[tuple[tuple[str, str], ...], tuple[int, ...]]] = OrderedDict()
 
-    def __init__(self, loop: AgentLoopBase, sampling: Mapping[str, Any], max_tokens: int) -> None:
+    def __init__(self, loop: AgentLoopBase, sampling: Mapping[str, Any], max_tokens: int, seed: str = "") -> None:
         self._loop = loop
         self._sampling = {**sampling, "max_tokens": max_tokens}
         self._max_tokens = max_tokens
         self._request = uuid4().hex
+        self._seed = seed
+        self._calls = 0
         self.versions: tuple[int, int] | None = None
 
     async def complete(self, messages: Sequence[Message]) -> Completion:
@@ -45,7 +48,7 @@ class ServerPolicy:
         prompt_ids = self._render(messages)
         try:
             output = await self._loop.server_manager.generate(
-                request_id=self._request, prompt_ids=list(prompt_ids), sampling_params=dict(self._sampling)
+                request_id=self._request, prompt_ids=list(prompt_ids), sampling_params=self._next_sampling()
             )
         except Exception as error:
             raise ModelUnavailableError(f"the rollout server failed: {type(error).__name__}: {error}") from error
@@ -77,6 +80,14 @@ class ServerPolicy:
                 "memory_r1.limits"
             )
         return found
+
+    def _next_sampling(self) -> dict[str, Any]:
+        """The parameters of the next reply; with a seed, the same ones for the same call of the same rollout."""
+        self._calls += 1
+        if not self._seed:
+            return dict(self._sampling)
+        name = f"{self._seed}/{self._calls}".encode()
+        return {**self._sampling, "seed": int.from_bytes(blake2b(name, digest_size=6).digest(), "big")}
 
     def _ended(self, ids: tuple[int, ...], told: bool | None) -> bool:
         """Whether the policy ended the reply: as the server tells, else by its length and last token."""

@@ -1,6 +1,7 @@
 """Episodes become training samples: the tokens of each call as they were sampled, beside the record of its decision.
 
-Pure: no verl here. A decision for which the graph asked nobody has no tokens, hence no sample.
+Pure: no verl here. A decision for which the graph asked nobody (exact repeats, no facts) is no sample. One whose prompt
+was too long is: it has no tokens to learn from, but it counts as malformed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from memory_r1.rl.rollouts.types import AnswererRow, Decision, Episode, ManagerR
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One call of the policy and what came of it."""
+    """One call of the policy and what came of it. `call` is None where it had no say (its prompt was too long)."""
 
-    call: Completion
+    call: Completion | None
     record: Record
 
 
@@ -25,7 +26,7 @@ def samples_of(row: Row, episode: Episode, baselines: Baselines) -> list[Sample]
     """The samples of `episode`, a run of `row`, in the order of its decisions; the first carries the seconds."""
     found: list[Sample] = []
     for decision in episode.decisions:
-        if decision.call is not None:
+        if decision.call is not None or decision.outcome.malformed:
             record = _record(row, decision, episode if not found else None, baselines)
             found.append(Sample(decision.call, record))
     return found
@@ -37,7 +38,6 @@ def lost_record(row: str) -> Record:
 
 
 def _record(row: Row, decision: Decision, episode: Episode | None, baselines: Baselines) -> Record:
-    assert decision.call is not None
     seconds = episode.seconds if episode else None
     return Record(
         row=row.id,
@@ -48,7 +48,7 @@ def _record(row: Row, decision: Decision, episode: Episode | None, baselines: Ba
         right=tuple(operation.kind for operation in decision.right or ()),
         category=_category(row, decision),
         malformed=decision.outcome.malformed,
-        truncated=not decision.call.ended,
+        truncated=decision.call is not None and not decision.call.ended,
         rewarded=bool(decision.outcome.replies or decision.outcome.malformed),
         noop_reward=baselines.noop,
         oracle_reward=baselines.oracle,

@@ -1,15 +1,14 @@
 """Advantages of decisions: equal to verl's GRPO where that is defined, blind to what was lost."""
 
+from tests import verl_imports  # noqa: F401  isort: skip - first of all that imports verl
+
 import numpy as np
-import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, get_adv_estimator_fn
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("verl")
-
-from memory_r1.rl.trainer.advantages import grpo_decisions, shuffled  # noqa: E402
-from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, get_adv_estimator_fn  # noqa: E402
+from memory_r1.rl.trainer.advantages import grpo_decisions, shuffled
 
 GROUPS = st.lists(
     st.tuples(st.integers(2, 6), st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, -0.2]), min_size=6, max_size=6)),

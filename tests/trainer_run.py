@@ -1,0 +1,133 @@
+"""Trains with verl and our trainer on this machine's CPUs: tiny policies, rows of the world, the config `tiny-cpu`.
+
+`make_chooser` makes a policy that knows two replies and says either, whatever it reads: NOOP, and DELETE of the memory
+shown first. `choices` are rows on which one of them is right. So what there is to learn is small and known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from memory_r1.graphs.completers import Completion, Message
+from memory_r1.memory.embedders import HashedEmbedder
+from memory_r1.rl.rewards.compose import Rewards
+from memory_r1.rl.rollouts.environment import Environment
+from memory_r1.rl.rollouts.types import ManagerRow
+from memory_r1.rl.training.rows import write_rows
+from memory_r1.rl.training.world_rows import Choice, world_manager_rows
+from memory_r1.rl.world.oracle import OracleAnswerer
+from tests.tiny_models import make_model
+from tests.verl_run import run
+
+NOOP = '{"operations":[{"fact":0,"op":"NOOP"}]}'
+DELETE = '{"operations":[{"fact":0,"op":"DELETE","targets":["0"]}]}'
+SETTINGS = """
+memory_r1.max_tokens=4 data.max_response_length=4 data.max_prompt_length=400 actor_rollout_ref.rollout.max_model_len=404
+trainer.logger=[console,file] trainer.val_before_train=false trainer.test_freq=-1 trainer.save_freq=-1
+""".split()
+
+
+class Always:
+    """Says the same; keeps what it was asked."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.asked: list[list[Message]] = []
+
+    async def complete(self, messages: Sequence[Message]) -> Completion:
+        self.asked.append([dict(message) for message in messages])
+        return Completion(self.text)
+
+
+def choices(count: int, split: str = "train") -> tuple[list[ManagerRow], list[list[Message]]]:
+    """`count` rows, two of three to be met by DELETE and the others by NOOP, and what the policy is asked in each."""
+    environment = Environment(HashedEmbedder(), OracleAnswerer(), Rewards.of({"em": 1.0}))
+    wanted = {DELETE: count - count // 3, NOOP: count // 3}
+    found: list[ManagerRow] = []
+    noop, delete = Always(NOOP), Always(DELETE)
+    asked: list[list[Message]] = []
+    for row in world_manager_rows(3, split, 6 * count, Choice(shares={"delete": 0.6, "noop": 0.4})):
+        if not 0 < len(row.bank.memories) <= 12 or len(row.steps[0].facts) > 1:
+            continue
+        kept = asyncio.run(environment.manage(row, noop)).reward
+        ended = asyncio.run(environment.manage(row, delete)).reward
+        right = {True: DELETE, False: NOOP}[ended > kept]
+        if max(kept, ended) == 1.0 and kept != ended and wanted[right]:
+            wanted[right] -= 1
+            found.append(row)
+            asked.append(noop.asked[-1])
+    assert not any(wanted.values()), f"the world has too few rows of a kind: {wanted} are wanted still"
+    return found, asked
+
+
+def make_chooser(folder: Path, asked: Sequence[Sequence[Message]], *, steps: int = 60) -> Path:
+    """A policy that says NOOP and DELETE as often, whatever of `asked` it reads; trained for seconds."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    texts = {(message["role"], message["content"]) for messages in asked for message in messages}
+    words = {word for _, text in texts for word in text.split() if word.isalpha()}
+    make_model(folder, sorted(words), hidden=48, positions=512)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens([NOOP, DELETE, *{text for role, text in texts if role == "system"}])
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    torch.manual_seed(0)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    said = [tokenizer.convert_tokens_to_ids(text) for text in (NOOP, DELETE)]
+    read = [tokenizer.apply_chat_template(list(one), add_generation_prompt=True, return_dict=False) for one in asked]
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for step in range(steps):
+        batch = [(read[(12 * step + n) % len(read)], said[(step + n) % 2]) for n in range(12)]
+        longest = max(len(prompt) for prompt, _ in batch) + 2
+        ids, mask = torch.full((12, longest), tokenizer.pad_token_id), torch.zeros(12, longest, dtype=torch.long)
+        labels = torch.full((12, longest), -100)
+        for row, (prompt, choice) in enumerate(batch):
+            text = torch.tensor([*prompt, choice, tokenizer.eos_token_id])
+            ids[row, : len(text)], mask[row, : len(text)] = text, 1
+            labels[row, len(text) - 2 : len(text)] = text[-2:]
+        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def prepared(folder: Path, count: int = 36) -> list[str]:
+    """Rows and a policy in `folder`; the overrides that name them."""
+    rows, asked = choices(count)
+    write_rows(folder / "rows.parquet", rows)
+    model = make_chooser(folder / "model", asked)
+    return [
+        f"data.train_files={folder}/rows.parquet", f"data.val_files={folder}/rows.parquet",
+        f"actor_rollout_ref.model.path={model}",
+    ]  # fmt: skip
+
+
+def command(folder: Path, *overrides: str) -> list[str]:
+    """What trains into `folder`/out."""
+    main = [sys.executable, "-m", "memory_r1.rl.trainer.main", "--config-name", "tiny-cpu"]
+    return [*main, *SETTINGS, f"out={folder}/out", *overrides]
+
+
+def train(folder: Path, *overrides: str, seconds: int = 900) -> list[dict[str, Any]]:
+    """The metrics of each step; of validation before training, too. Fails as `verl_run.run`."""
+    folder.mkdir(exist_ok=True)
+    run(command(folder, *overrides), folder, seconds)
+    return metrics(folder)
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["data"] for line in lines]
+
+
+def mean(found: Sequence[dict[str, Any]], name: str) -> float:
+    """The mean of a metric over steps."""
+    values = [step[name] for step in found]
+    return sum(values) / len(values)
