@@ -55,7 +55,7 @@ class Rules:
     answer_chars: int = ANSWER_CHARS
     distil: bool = True
     retries: int = 2
-    snapshots: int = 2_048
+    snapshots: int = 512
     answers: int = 100_000
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ class Place:
 class Snapshots:
     """The places where rows start: one for each content, whatever rows share it; the `size` used last are kept."""
 
-    def __init__(self, embedder: Embedder, size: int = 2_048) -> None:
+    def __init__(self, embedder: Embedder, size: int = 512) -> None:
         self._embedder = embedder
         self._rows: Recent[str, tuple[BankState, str]] = Recent(4 * size)
         self._places: Once[str, Place] = Once(size)

@@ -5,15 +5,20 @@ import pickle
 from dataclasses import replace
 
 import pytest
-from graph_fakes import START, said
+from graph_fakes import START, Scripted, said
 from rollout_fakes import Counting, Policy, add, environment, moody, noop, operations, right
 
 from memory_r1.graphs.completers import Completion
+from memory_r1.graphs.endpoint import Patience
+from memory_r1.graphs.models import ModelOptions
 from memory_r1.graphs.remember import Limits
+from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.errors import InputError, MalformedOutputError, ModelUnavailableError
 from memory_r1.memory.types import Add, Delete, Fact, Memory
+from memory_r1.rl.judge import Judge
+from memory_r1.rl.rewards import Rewards
 from memory_r1.rl.rollouts.baselines import Baselines
-from memory_r1.rl.rollouts.environment import Rules
+from memory_r1.rl.rollouts.environment import Environment, Rules
 from memory_r1.rl.rollouts.errors import RolloutLostError
 from memory_r1.rl.rollouts.types import AnswererRow, BankState, ManagerRow, Step
 from memory_r1.rl.tasks.types import Question
@@ -205,6 +210,13 @@ async def test_a_frozen_answerer_that_stays_away_loses_all_that_wait_and_is_aske
     answerer.broken = None
     assert (await env.manage(one, Policy(noop))).decisions[0].outcome.replies
     assert (await env.baselines(one)).noop == 0.0
+
+
+async def test_a_judge_that_stays_away_loses_the_rollout() -> None:
+    judge = Judge(Scripted(script=[ConnectionError("gone")]), options=ModelOptions(patience=Patience(tries=1)))
+    env = Environment(HashedEmbedder(), Counting(), Rewards.of({"judge": 1.0}, judge), QUICK)
+    with pytest.raises(RolloutLostError, match="the judge"):
+        await env.manage(row(memory(1)), Policy(add))
 
 
 @pytest.mark.parametrize(
