@@ -63,12 +63,12 @@ class Column:
 
 def page(found: Figures) -> str:
     """The whole page. Raises MissingExtraError without Jinja or matplotlib."""
-    script = _file("page.js")
+    script = read_template("page.js")
     info = found.evaluation.info
     asks = bool(info.questions)
     values = {
         "title": TITLES.get(info.task, info.task), "found": found, "info": info, "version": __version__,
-        "style": _file("style.css"),
+        "style": read_template("style.css"),
         "script": script, "script_hash": b64encode(sha256(script.encode()).digest()).decode(),
         "columns": _columns(found), "best": _best(found), "percent": percent, "bounds": bounds, "counted": counted,
         "OVERALL": OVERALL,
@@ -80,15 +80,17 @@ def page(found: Figures) -> str:
         "verdicts": bool(found.judged),
         "asks": asks, "parts": PARTS if asks else {name: PARTS[name] for name in UNASKED},
     }  # fmt: skip
-    return _template().render(values)
+    return template("page.html").render(values)
 
 
 @cache
-def _file(name: str) -> str:
+def read_template(name: str) -> str:
+    """The text of one of the report's files."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A template of the report, which escapes what it is given. Raises MissingExtraError without Jinja."""
     try:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
@@ -97,7 +99,7 @@ def _template() -> Any:
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    return made.get_template("page.html")
+    return made.get_template(name)
 
 
 def _columns(found: Figures) -> list[Column]:

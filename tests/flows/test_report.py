@@ -5,6 +5,7 @@ from pathlib import Path
 
 from command import run
 from report_fixture import make_evaluation
+from training_fixture import Made, make_run
 
 
 def test_it_writes_beside_the_evaluation_and_prints_the_figures(tmp_path: Path):
@@ -38,3 +39,16 @@ def test_what_is_wrong_is_named(tmp_path: Path):
     done = run("report", made, "--base", "x")
     assert done.exit_code == 2 and "row 'x' isn't there" in done.stderr
     assert not (made / "report.html").exists()
+
+
+def test_training_runs_get_their_curves(tmp_path: Path):
+    made = [make_run(tmp_path / f"grpo-s{seed}", Made(steps=5, seed=seed)) for seed in (1, 2)]
+    done = run("report", *made)
+    assert done.exit_code == 0, done.stderr
+    assert (made[0] / "report.html").exists() and (made[0] / "report.md").exists()
+    assert any(line.split()[:2] == ["grpo-s2", "5"] for line in done.stdout.splitlines())
+    told = json.loads(run("report", *made, "--out", tmp_path / "a.html", "--json").stdout)
+    assert [row["run"] for row in told["runs"]] == ["grpo-s1", "grpo-s2"] and told["page"] == str(tmp_path / "a.html")
+    assert run("report", *made, "--base", "grpo-s1").exit_code == 2
+    done = run("report", made[0], make_evaluation(tmp_path / "run"))
+    assert done.exit_code == 2 and "there is no training run in" in done.stderr
