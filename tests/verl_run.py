@@ -47,7 +47,7 @@ actor_rollout_ref.ref.use_torch_compile=False actor_rollout_ref.ref.fsdp_config.
 """.split()
 
 
-def train(folder: Path, overrides: list[str], *, steps: int = 2, seconds: int = 240) -> list[dict[str, Any]]:
+def train(folder: Path, overrides: list[str], *, steps: int = 2, seconds: int = 600) -> list[dict[str, Any]]:
     """The metrics of each step. Fails with the end of the log when the run does; leaves no process behind."""
     rows(folder / "rows.parquet")
     model = make_model(folder / "model")

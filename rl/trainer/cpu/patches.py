@@ -10,6 +10,7 @@ import functools
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 from memory_r1.memory.errors import MissingExtraError
@@ -18,7 +19,12 @@ logger = logging.getLogger(__name__)
 
 VERL = "0.9.1"
 
-_applied: set[str] = set()
+_applied: list[str] = []
+
+
+def installed() -> bool:
+    """Whether any verl is installed."""
+    return find_spec("verl") is not None
 
 
 def check_version(found: str | None = None) -> None:
@@ -31,13 +37,18 @@ def check_version(found: str | None = None) -> None:
         )  # fmt: skip
 
 
+def applied() -> tuple[str, ...]:
+    """The patches that stand in this process."""
+    return tuple(_applied)
+
+
 def apply() -> tuple[str, ...]:
     """Applies all patches that were not yet applied in this process; their names. Raises MissingExtraError."""
     check_version()
     new = tuple(name for name in PATCHES if name not in _applied)
     for name in new:
         PATCHES[name]()
-        _applied.add(name)
+        _applied.append(name)
     logger.debug("patched verl %s: %s", VERL, ", ".join(new) or "nothing new")
     return new
 
