@@ -3,15 +3,20 @@ PYTHON ?= python3
 VENV ?= .venv
 # What `make test` installs. Without "embed" and "train" (PyTorch, verl) the tests that need them are skipped.
 TEST_EXTRAS ?= dev,embed,train
+# Who decides in the demo, if not the built-in rules: `make demo MODEL=tiny` needs PyTorch, which is installed for it.
+MODEL ?=
 BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: demo test lint types venv clean
 
+comma := ,
+DEMO_EXTRA := $(if $(filter tiny local:%,$(MODEL)),$(comma)local,$(if $(filter-out rules,$(MODEL)),$(comma)openai))
+
 demo: venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[flows]'
-	@$(BIN)/memory-r1 demo
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[flows$(DEMO_EXTRA)]'
+	@$(BIN)/memory-r1 demo $(if $(MODEL),--model '$(MODEL)')
 
 test: venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(TEST_EXTRAS)]'

@@ -113,7 +113,8 @@ ModelOption = Annotated[
     str | None,
     typer.Option(
         metavar="MODEL",
-        help="Who decides: rules, openai:NAME@URL, or what LangChain's init_chat_model knows. Default: rules.",
+        help="Who decides: rules, openai:NAME@URL, local:PATH (a Hugging Face model folder), tiny (the policy that "
+        "comes along), or what LangChain's init_chat_model knows. Default: rules.",
     ),
 ]
 ExtractorOption = Annotated[str | None, typer.Option(metavar="MODEL", help="Another model to find facts.")]
