@@ -12,7 +12,22 @@ from typer.core import TyperGroup
 
 from memory_r1.memory.errors import MemoryR1Error
 
-from . import bank, bench, conversation, data, demo, evaluate, files, inspect, judge, questions, report, score, systems
+from . import (
+    bank,
+    bench,
+    conversation,
+    data,
+    demo,
+    evaluate,
+    files,
+    inspect,
+    judge,
+    questions,
+    report,
+    score,
+    systems,
+    train,
+)
 from .shared import Options, fail
 
 HELP = """A memory that a language agent keeps by itself: ingest conversations, ask, look at what is remembered.
@@ -154,7 +169,7 @@ def options(  # noqa: PLR0913, PLR0917 - the global options are what they are
         logging.getLogger().setLevel(logging.INFO)
 
 
-for part in (demo, conversation, questions, bank, files, inspect, score, data, evaluate, judge, report, systems):
+for part in (demo, conversation, questions, bank, files, inspect, score, data, evaluate, judge, train, report, systems):
     part.register(app)
 app.add_typer(bench.app, name="bench")
 
