@@ -57,7 +57,9 @@ class RolloutLoop(AgentLoopBase):
 
     _places: ClassVar[dict[str, Place]] = {}
 
-    async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
+    async def run(  # pyright: ignore[reportIncompatibleMethodOverride] - verl takes a list, too
+        self, sampling_params: dict[str, Any], **kwargs: Any
+    ) -> list[AgentLoopOutput]:
         """Run the row in `kwargs["row"]` once. Every decision that the policy was asked for is one output."""
         version = int(kwargs["global_steps"]) - 1
         try:
@@ -101,7 +103,8 @@ class RolloutLoop(AgentLoopBase):
 
     def _output(self, sample: Sample, records: str, versions: tuple[int, int]) -> AgentLoopOutput:
         """The sample as verl wants it; one without tokens has a single one, masked."""
-        record, end = sample.record, int(self.tokenizer.eos_token_id)
+        tokenizer: Any = self.tokenizer
+        record, end = sample.record, int(tokenizer.eos_token_id)
         call = sample.call or Completion("", (end,), (end,), (0.0,))
         return AgentLoopOutput(
             prompt_ids=list(call.prompt_ids),

@@ -32,6 +32,7 @@ class ServerPolicy:
 
     def __init__(self, loop: AgentLoopBase, sampling: Mapping[str, Any], max_tokens: int, seed: str = "") -> None:
         self._loop = loop
+        self._tokenizer: Any = loop.tokenizer
         self._sampling = {**sampling, "max_tokens": max_tokens}
         self._max_tokens = max_tokens
         self._request = uuid4().hex
@@ -61,7 +62,7 @@ class ServerPolicy:
                 "set actor_rollout_ref.rollout.calculate_log_probs=true"
             )
         self._note(output.extra_fields)
-        text = self._loop.tokenizer.decode(ids, skip_special_tokens=True)
+        text = self._tokenizer.decode(ids, skip_special_tokens=True)
         return Completion(text, prompt_ids, ids, log_probs, self._ended(ids, output.extra_fields.get("ended")))
 
     def _render(self, messages: Sequence[Message]) -> tuple[int, ...]:
@@ -93,7 +94,7 @@ class ServerPolicy:
         """Whether the policy ended the reply: as the server tells, else by its length and last token."""
         if told is not None:
             return told
-        return len(ids) < self._max_tokens or ids[-1] == self._loop.tokenizer.eos_token_id
+        return len(ids) < self._max_tokens or ids[-1] == self._tokenizer.eos_token_id
 
     def _note(self, told: Mapping[str, Any]) -> None:
         first, last = told.get("min_global_steps"), told.get("max_global_steps")

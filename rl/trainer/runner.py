@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import ray
 import transfer_queue as tq
@@ -30,7 +30,7 @@ class TaskRunner:
         trainer: Any = None
         succeeded = False
         try:
-            trainer = MemoryTrainer(config)
+            trainer = cast(Any, MemoryTrainer)(config)  # verl's registry hides that its class is no abstract one
             trainer.init()
             trainer.fit(_rollouts(config, trainer))
             succeeded = True

@@ -44,7 +44,7 @@ def _record(row: Row, decision: Decision, episode: Episode | None, baselines: Ba
         group=decision.group,
         reward=decision.reward,
         parts=dict(decision.parts),
-        operations=tuple(operation.kind for operation in decision.operations),
+        operations=() if decision.outcome.malformed else tuple(operation.kind for operation in decision.operations),
         right=tuple(operation.kind for operation in decision.right or ()),
         category=_category(row, decision),
         malformed=decision.outcome.malformed,

@@ -8,7 +8,7 @@ records make the step's metrics, tell how many rollouts were lost, and in valida
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ class MemoryTrainer(PPOTrainerSync):
     def _compute_advantage(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
         """As verl's, of each decision's own reward within its own group. Raises RolloutsLostError."""
         fields = ["extra_fields", "response_mask"]
-        data = tq.kv_batch_get(keys=batch.keys, partition_id=batch.partition_id, select_fields=fields)
+        data: Any = tq.kv_batch_get(keys=batch.keys, partition_id=str(batch.partition_id), select_fields=fields)
         padding = [bool(tag.get("is_padding")) for tag in batch.tags]
         records = [
             None if padded else of_sample(extra)
@@ -119,7 +119,7 @@ class MemoryTrainer(PPOTrainerSync):
                 step=self.global_steps, lost=len(gone), rollouts=len(runs),
             )  # fmt: skip
 
-    def _credit(self, batch: KVBatchMeta, records: Sequence[Record | None], mask: torch.Tensor) -> None:
+    def _credit(self, batch: KVBatchMeta, records: Sequence[Record | None], mask: Any) -> None:
         """Set every row's reward and group, on its last token as verl has it; padding and lost rows stay alone."""
         groups = [None if record is None or record.lost else record.group for record in records]
         rewards = [0.0 if record is None else record.reward for record in records]
@@ -135,7 +135,7 @@ class MemoryTrainer(PPOTrainerSync):
             "rm_scores": torch.nested.as_nested_tensor(scores, layout=torch.jagged),
             "uid": np.array(names, dtype=object),
         }
-        tq.kv_batch_put(keys=batch.keys, partition_id=batch.partition_id, fields=tu.get_tensordict(fields))
+        tq.kv_batch_put(keys=batch.keys, partition_id=str(batch.partition_id), fields=tu.get_tensordict(fields))
 
     def _compute_metrics(
         self, batch: KVBatchMeta, metrics: dict[str, Any], timing_raw: dict[str, float], global_steps: int, epoch: int
@@ -151,7 +151,7 @@ class MemoryTrainer(PPOTrainerSync):
         sample_uids: list[str],
         reward_extra_infos_dict: dict[str, list[Any]],
         sample_turns: Any,
-        expected_acc_counts: Mapping[tuple[str, str], int] | None = None,
+        expected_acc_counts: dict[tuple[str, str], int] | None = None,
     ) -> dict[str, float]:
         """The validation metrics: verl's, and ours of the records: the mean reward over decisions that were not lost.
 

@@ -101,7 +101,7 @@ async def test_what_can_not_be_read_is_malformed_and_what_was_cut_short_truncate
     row, rewards = manager_row("add"), {"em": 1.0, "malformed": -0.5}
     (output,) = await play(ManagerLoop, row, Server(tokenizer, "hm"), tokenizer, model, rewards=rewards)
     record = of_sample(output.extra_fields)
-    assert (record.malformed, record.truncated, record.reward, record.operations) == (1, False, -0.5, ("noop",))
+    assert (record.malformed, record.truncated, record.reward, record.operations) == (1, False, -0.5, ())
     (output,) = await play(ManagerLoop, row, Server(tokenizer, NOOP, cut=5), tokenizer, model, max_tokens=5)
     record = of_sample(output.extra_fields)
     assert (record.malformed, record.truncated) == (1, True)
