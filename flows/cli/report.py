@@ -46,16 +46,16 @@ def report(
 
 
 def _training(ctx: typer.Context, folders: list[Path], out: Path | None, markdown: Path | None, base: str) -> None:
-    from memory_r1.rl.report.training import COLUMNS, write_training
+    from memory_r1.rl.report.training import write_training
 
     if base:
         raise InputError(f"--base {base!r} is for evaluations; training runs stand side by side")
     done = write_training(folders, out, markdown)
     if options(ctx).json:
-        rows = [dict(zip(COLUMNS, row, strict=True)) for row in done.rows]
+        rows = [dict(zip(done.summary.columns, row, strict=True)) for row in done.summary.rows]
         show_json({"page": str(done.page), "markdown": str(done.markdown), "runs": rows})
         return
-    show_table(COLUMNS[:9], [row[:9] for row in done.rows])
+    show_table(done.summary.columns[:9], [row[:9] for row in done.summary.rows])
     show(f"page      {done.page}")
     show(f"markdown  {done.markdown}")
 

@@ -49,6 +49,12 @@ LEARNING = (
     Curve("critic/vf_loss", "Value loss", "Of the critic (PPO)."),
     Curve("response_length/mean", "Response length", "Tokens of a reply, on average."),
 )
+SUPERVISED = (
+    Curve("train/loss", "Loss in training", "Cross entropy of the right reply's tokens, in nats."),
+    Curve("val/loss", "Loss in validation", "The same on held-out examples."),
+    Curve("train/lr", "Learning rate", "Of the step."),
+    Curve("train/grad_norm", "Gradient norm", "Before clipping."),
+)
 FAULTS = (
     Curve(PREFIX + "malformed", "Malformed replies", "Share of decisions whose reply can't be read.", share=True),
     Curve(PREFIX + "truncated", "Truncated replies", "Share of replies that ran into the limit of tokens.", share=True),

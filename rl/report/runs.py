@@ -1,8 +1,7 @@
 """Reads what training runs left behind: the metrics of each step, the configuration, the best checkpoint.
 
-OUT/metrics.jsonl     {"step": …, "data": {name: number}}, a line or several for each step
-OUT/metrics.N.jsonl   the same of the attempts before, of which this run is the last
-OUT/config.yaml       the resolved configuration, OUT/best.json {"step", "reward", "path"}; either may be missing
+OUT/metrics.jsonl   {"step": …, "data": {name: number}}, a line or several for each step; the later lines count
+OUT/config.yaml     the resolved configuration, OUT/best.json {"step", "reward", "path"}; either may be missing
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ import yaml
 from memory_r1.memory.errors import FileFormatError, InputError
 
 METRICS = "metrics.jsonl"
-_OLDER = re.compile(r"metrics\.(\d+)\.jsonl")
 _SEED = re.compile(r"[-_.]?(?:seed|s)[-_.]?\d+$")
 
 Points = tuple[tuple[int, float], ...]
@@ -87,19 +85,12 @@ def _names(places: Sequence[Path]) -> list[str]:
 
 def _read(name: str, folder: Path) -> TrainingRun:
     found: dict[str, dict[int, float]] = {}
-    for path in _files(folder):
-        for step, data in _lines(path):
-            for metric, value in data.items():
-                if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-                    found.setdefault(metric, {})[step] = float(value)
+    for step, data in _lines(folder / METRICS):
+        for metric, value in data.items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+                found.setdefault(metric, {})[step] = float(value)
     series = {metric: tuple(sorted(points.items())) for metric, points in sorted(found.items())}
     return TrainingRun(name, folder, series, _settings(folder / "config.yaml"), _best(folder / "best.json"))
-
-
-def _files(folder: Path) -> list[Path]:
-    """The files of all attempts, the last one last."""
-    older = [(int(match[1]), path) for path in folder.iterdir() if (match := _OLDER.fullmatch(path.name))]
-    return [*(path for _, path in sorted(older)), folder / METRICS]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -19,6 +19,7 @@ from memory_r1.rl.trainer.metrics import PREFIX
 COLUMNS = (
     "run", "steps", "reward, first", "reward, last", "always NOOP", "oracle", "validation, first", "validation, best",
     "validation, last", "signal, last", "malformed, last", "lost, most", "probability difference, most", "s a step",
+    "loss, last", "validation loss, last",
 )  # fmt: skip
 SHOWN = (
     "memory_r1.", "algorithm.adv_estimator", "algorithm.kl", "actor_rollout_ref.model.path",
@@ -54,10 +55,18 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What was written, and the rows of the summary, a cell for each of `COLUMNS`."""
+    """What was written, and the summary."""
 
     page: Path
     markdown: Path
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A row for each run. `columns`: those of `COLUMNS` that some run has a figure for."""
+
+    columns: list[str]
     rows: list[list[str]]
 
 
@@ -77,7 +86,7 @@ def write_training(folders: Sequence[Path], out: Path | None = None, text: Path 
 
 
 def sections(runs: Sequence[TrainingRun]) -> list[Section]:
-    """The figures of `runs` by section; a section that no run logged anything for is left out, but for the reward."""
+    """The figures of `runs` by section; a section that no run logged anything for is left out."""
     found = [
         Section("reward", "Reward", "What the policy earns, beside the floor and the ceiling.", curves.reward(runs)),
         Section("operations", "Reward by operation", _OPERATIONS, curves.parts(runs, "reward/")),
@@ -85,11 +94,12 @@ def sections(runs: Sequence[TrainingRun]) -> list[Section]:
         Section("right", "Right operations", _RIGHT, curves.parts(runs, "right/")),
         Section("chosen", "Chosen operations", _CHOSEN, curves.parts(runs, "operation/")),
         Section("parts", "Parts of the reward", _PARTS, curves.parts(runs, "part/")),
+        Section("supervised", "Supervised fine-tuning", _SUPERVISED, curves.plain(runs, curves.SUPERVISED)),
         Section("learning", "Learning", _LEARNING, curves.plain(runs, curves.LEARNING)),
         Section("faults", "Faults", _FAULTS, curves.plain(runs, curves.FAULTS)),
         Section("time", "Time", _TIME, curves.seconds(runs), shared=False, phases=curves.PHASES),
     ]
-    return [one for one in found if one.key == "reward" or any(chart.svg for chart in one.charts)]
+    return [one for one in found if any(chart.svg for chart in one.charts)] or found[:1]
 
 
 _OPERATIONS = "Where the right operation is known, decisions count for it; else for the one that was chosen."
@@ -97,6 +107,7 @@ _CATEGORIES = "By the category of the questions that a decision was rewarded for
 _RIGHT = "How often the right operation was chosen, by what was right."
 _CHOSEN = "What the policy did, by share."
 _PARTS = "The reward's parts by themselves, before their weights."
+_SUPERVISED = "How well the right replies are predicted."
 _LEARNING = "Whether there is something to learn from, and how far the policy moves."
 _FAULTS = "What must stay low: bad replies, lost rollouts, disagreement between rollout and trainer."
 _TIME = "Where the seconds of a step go."
@@ -109,7 +120,7 @@ def page(runs: Sequence[TrainingRun], parts: Sequence[Section]) -> str:
         {
             "title": coloured[0].name if len(coloured) == 1 else f"{len(coloured)} variants of training",
             "lead": lead(runs), "version": __version__, "style": read_template("style.css"), "runs": runs,
-            "variants": coloured, "sections": parts, "columns": COLUMNS, "rows": summary(runs), "settings": shown,
+            "variants": coloured, "sections": parts, "summary": summary(runs), "settings": shown,
             "colours": {run.name: variant.at for variant in coloured for run in variant.runs},
         }
     )  # fmt: skip
@@ -117,7 +128,8 @@ def page(runs: Sequence[TrainingRun], parts: Sequence[Section]) -> str:
 
 def markdown(runs: Sequence[TrainingRun], parts: Sequence[Section]) -> str:
     """The summary and each figure's table, as Markdown."""
-    blocks = ["# Training", lead(runs), table([list(COLUMNS), *(list(map(escaped, row)) for row in summary(runs))])]
+    told = summary(runs)
+    blocks = ["# Training", lead(runs), table([told.columns, *(list(map(escaped, row)) for row in told.rows)])]
     for part in parts:
         blocks += [f"## {part.title}", part.about]
         for chart in part.charts:
@@ -135,9 +147,11 @@ def lead(runs: Sequence[TrainingRun]) -> str:
     return f"{counted(len(runs), 'run')}{seeds}, {told} steps{' each' if len(runs) > 1 else ''}."
 
 
-def summary(runs: Iterable[TrainingRun]) -> list[list[str]]:
-    """A row for each run, a cell for each of `COLUMNS`."""
-    return [_row(run) for run in runs]
+def summary(runs: Iterable[TrainingRun]) -> Summary:
+    """What each run came to."""
+    rows = [_row(run) for run in runs]
+    told = [at for at in range(len(COLUMNS)) if any(row[at] != DASH for row in rows)]
+    return Summary([COLUMNS[at] for at in told], [[row[at] for at in told] for row in rows])
 
 
 def _row(run: TrainingRun) -> list[str]:
@@ -152,7 +166,7 @@ def _row(run: TrainingRun) -> list[str]:
         *validation,
         *(curves.ends(run.points(PREFIX + name))[1] for name in ("groups/with_signal", "malformed")),
         _most(run, PREFIX + "lost"), _most(run, "training/rollout_probs_diff_max"),
-        f"{total:.2f}" if total else DASH,
+        f"{total:.2f}" if total else DASH, *(curves.ends(run.points(name))[1] for name in ("train/loss", "val/loss")),
     ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from memory_r1.rl.report.curves import (
     variants,
 )
 from memory_r1.rl.report.runs import read_runs
-from memory_r1.rl.report.training import COLUMNS, sections, summary, write_training
+from memory_r1.rl.report.training import Summary, sections, summary, write_training
 from tests.rl.test_report_page import NASTY, Parsed
 
 STEPS = tuple((step, float(step)) for step in range(1, 101))
@@ -49,13 +49,9 @@ def test_a_run_is_what_it_logged(folders):
 
 
 def test_a_step_logged_again_counts_as_logged_last(tmp_path):
-    """A run that was killed goes on from its last checkpoint, in a file of its own."""
-    for name, rows in (
-        ("metrics.2.jsonl", {2: 0.2, 3: 0.9}),
-        ("metrics.10.jsonl", {3: 0.3}),
-        ("metrics.jsonl", {4: 0.4}),
-    ):
-        (tmp_path / name).write_text("".join(line(step, {"x": value}) for step, value in rows.items()))
+    """A run that was killed goes on from its last checkpoint."""
+    rows = (2, 0.2), (3, 0.9), (3, 0.3), (4, 0.4)
+    (tmp_path / "metrics.jsonl").write_text("".join(line(step, {"x": value}) for step, value in rows))
     (run,) = read_runs([tmp_path])
     assert run.points("x") == ((2, 0.2), (3, 0.3), (4, 0.4)) and run.settings == {} and run.best is None
 
@@ -126,8 +122,16 @@ def test_a_run_without_a_metric_is_drawn_without_it(tmp_path):
     runs = read_runs([tmp_path])
     assert [one.key for one in sections(runs)] == ["reward"]
     assert all(chart.missing for chart in reward(runs)) and "logged no times" in seconds(runs)[0].missing
-    assert summary(runs) == [[tmp_path.name, "1", *["–"] * (len(COLUMNS) - 2)]]
+    assert summary(runs) == Summary(["run", "steps"], [[tmp_path.name, "1"]])
     assert write_training([tmp_path]).page.exists()
+
+
+def test_supervised_runs_show_their_losses(tmp_path):
+    rows = [line(step, {"train/loss": 3 / step, "val/loss": 4 / step}) for step in (1, 2, 3)]
+    (tmp_path / "metrics.jsonl").write_text("".join(rows))
+    (part,) = sections(read_runs([tmp_path]))
+    assert part.key == "supervised"
+    assert [chart.title for chart in part.charts] == ["Loss in training", "Loss in validation"]
 
 
 # --- the page -------------------------------------------------------------------------------------------------------
@@ -151,7 +155,7 @@ def test_the_page_holds_everything_and_fetches_nothing(folders, tmp_path):
     assert "grpo (2 seeds)" in parsed.words and "2 variants of training" in parsed.words
     assert "step 60, validation reward 0.9000" in parsed.words and "memory_r1.rewards.em" in parsed.words
     assert "trainer.logger" not in parsed.words
-    for row in done.rows:
+    for row in done.summary.rows:
         for cell in row:
             assert cell in parsed.words
     assert done.page.read_bytes() == write_training(folders, tmp_path / "b.html", tmp_path / "b.md").page.read_bytes()
