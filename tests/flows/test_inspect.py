@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -101,3 +102,17 @@ def test_demo_and_doctor_with_a_policy_in_this_process(tmp_path: Path):
     assert [one["state"] for one in checks if one["topic"] == "manager and answerer model"] == ["ok"]
     failed = run("doctor", "--model", f"local:{folder}", "--json")
     assert failed.exit_code == 4 and "plays no extractor, but manager and answerer" in failed.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "extras"),
+    [("", "flows"), ("rules", "flows"), ("tiny", "flows,local"), ("openai:m@http://h/v1", "flows,openai")],
+)
+def test_make_installs_what_the_demo_s_model_needs(model: str, extras: str):
+    root = Path(__file__).resolve().parents[2]
+    told = subprocess.run(
+        ["make", "-n", "demo", f"MODEL={model}"], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert f"'.[{extras}]'" in told.stdout and told.stdout.strip().endswith(
+        f"demo --model '{model}'" if model else "demo"
+    )
