@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,7 @@ def run(command: list[str], folder: Path, seconds: int) -> None:
         try:
             code = process.wait(seconds)
         finally:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             process.wait()
     assert code == 0, f"exit {code}; the log ends:\n" + log.read_text(encoding="utf-8", errors="replace")[-6000:]

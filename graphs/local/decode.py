@@ -41,10 +41,10 @@ def decode(model: Any, prompts: Sequence[Prompt]) -> list[Generation]:
             reader.keep(kept)
         logits = reader.next(chosen)
     return [
-        Generation(tuple(ids[:length]), tuple(probs[:length]), end)
-        for ids, probs, length, end in zip(
-            tokens.tolist(), log_probs.tolist(), lengths.tolist(), ended.tolist(), strict=True
+        Generation(
+            tuple(tokens[index, :length].tolist()), tuple(log_probs[index, :length].tolist()), bool(ended[index])
         )
+        for index, length in enumerate(map(int, lengths))
     ]
 
 
@@ -90,8 +90,10 @@ class Draws:
 
 
 def cut(logits: Tensor, top_k: Tensor, top_p: Tensor) -> Tensor:
-    """`logits` (n, vocabulary) with -inf outside the `top_k` (n,) likeliest (0: all) and then outside the fewest that
-    together reach the probability `top_p` (n,)."""
+    """`logits` (n, vocabulary), -inf for what the cuts leave out.
+
+    `top_k` (n,): the likeliest stay (0: all); then `top_p` (n,): the fewest that together reach that probability.
+    """
     ordered, order = logits.sort(-1, descending=True)
     rank = torch.arange(logits.shape[-1], device=logits.device)
     ordered = ordered.masked_fill((top_k[:, None] > 0) & (rank >= top_k[:, None]), -torch.inf)
@@ -110,30 +112,33 @@ class RoomyLayer(DynamicLayer):
     def __init__(self, room: int) -> None:
         super().__init__()
         self._room = room
+        self._held = 0
+        self._keys = self._values = torch.empty(0)
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         """Adds (rows, heads, tokens, dimensions); all keys and all values so far."""
-        held = self.keys.shape[-2] if self.is_initialized else 0
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-            self._set(self._wide(key_states), self._wide(value_states), 0)
-        self._set(self._all_keys, self._all_values, held + key_states.shape[-2])
-        self.keys[:, :, held:], self.values[:, :, held:] = key_states, value_states
-        return self.keys, self.values
+            self._keys, self._values = self._wide(key_states), self._wide(value_states)
+        start, self._held = self._held, self._held + key_states.shape[-2]
+        self._keys[:, :, start : self._held] = key_states
+        self._values[:, :, start : self._held] = value_states
+        return self._shown()
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Keeps, or repeats, the rows of `indices`."""
-        held = self.keys.shape[-2]
-        keys, values = self.keys[indices], self.values[indices]
-        self._set(self._wide(keys), self._wide(values), held)
-        self.keys[:], self.values[:] = keys, values
+        keys, values = (states[:, :, : self._held][indices] for states in (self._keys, self._values))
+        self._keys, self._values = self._wide(keys), self._wide(values)
+        self._keys[:, :, : self._held], self._values[:, :, : self._held] = keys, values
+        self._shown()
 
     def _wide(self, states: Tensor) -> Tensor:
         return states.new_empty((*states.shape[:-2], self._room, states.shape[-1]))
 
-    def _set(self, keys: Tensor, values: Tensor, held: int) -> None:
-        self._all_keys, self._all_values = keys, values
-        self.keys, self.values = keys[:, :, :held], values[:, :, :held]
+    def _shown(self) -> tuple[Tensor, Tensor]:
+        keys, values = self._keys[:, :, : self._held], self._values[:, :, : self._held]
+        self.keys, self.values = keys, values
+        return keys, values
 
 
 def roomy_cache(model: Any, room: int) -> DynamicCache:

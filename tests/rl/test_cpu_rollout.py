@@ -15,9 +15,7 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(("algorithm", "loss"), [("GRPO", "actor/kl_loss"), ("PPO", "critic/vf_loss")])
-def test_verl_trains_and_the_rollout_says_the_trainers_probabilities(
-    tmp_path: Path, algorithm: str, loss: str
-) -> None:
+def test_verl_trains_and_the_rollout_says_the_trainers_probabilities(tmp_path: Path, algorithm: str, loss: str) -> None:
     steps = verl_run.train(tmp_path, getattr(verl_run, algorithm), steps=2)
     assert len(steps) == 2
     for metrics in steps:

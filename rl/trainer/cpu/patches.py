@@ -59,8 +59,9 @@ def process_group() -> None:
     verl asks for "cpu:gloo" and the platform's device beside it; naming the CPU twice PyTorch refuses, so the second
     device named is one that holds no tensor here.
     """
-    import verl.utils.distributed as module
+    import verl.utils.distributed
 
+    module: Any = verl.utils.distributed
     module.get_device_name = lambda: "cuda"
 
 
@@ -88,7 +89,9 @@ def pinned_memory() -> None:
 
     verl pins them to copy them to an accelerator faster; without one PyTorch refuses to.
     """
-    import verl.workers.engine.fsdp.transformer_impl as module
+    from verl.workers.engine.fsdp import transformer_impl
+
+    module: Any = transformer_impl
 
     module.CPUOffloadPolicy = functools.partial(_unpinned, module.CPUOffloadPolicy)
 

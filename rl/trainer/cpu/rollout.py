@@ -1,9 +1,11 @@
 """The rollout "local" of verl: one Ray actor with a Hugging Face model, which all agent loops ask for tokens.
 
-    LocalReplica   verl's handle on the actor
-    LocalServer    the actor: `graphs.local.Engine` behind verl's calls
-    Pusher         in the training worker: sends the trained weights to the actor
+LocalReplica   verl's handle on the actor
+LocalServer    the actor: `graphs.local.Engine` behind verl's calls
+Pusher         in the training worker: sends the trained weights to the actor
 """
+
+# ruff: noqa: D102  verl documents what each of its calls is for
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ class LocalServer:
         self._config: RolloutConfig = omega_conf_to_dataclass(config, dataclass_type=RolloutConfig)
         model: HFModelConfig = omega_conf_to_dataclass(model_config, dataclass_type=HFModelConfig)
         seed = (int(self._config.seed) + rank) << 32
-        self._engine = Engine.load(model.local_path, seed=seed, batch=self._config.max_num_seqs)
+        self._engine = Engine.load(str(model.local_path), seed=seed, batch=self._config.max_num_seqs)
         self._stop = _stop_ids(model)
         self._global_steps: int | None = None
 
@@ -60,20 +62,18 @@ class LocalServer:
         self._global_steps = global_steps
         return taken
 
-    async def set_global_steps(self, global_steps: int | None) -> None: self._global_steps = global_steps
-    async def wake_up(self, tags: Any = None) -> None: ...
-    async def sleep(self) -> None: ...
-    async def clear_kv_cache(self) -> None: ...
-    async def release_kv_cache(self) -> None: ...
-    async def resume_kv_cache(self) -> None: ...
-    async def abort_all_requests(self, reject_request: bool = False) -> None: ...
-    async def resume_generation(self) -> None: ...
-    async def start_profile(self, **_unused: Any) -> None: ...
-    async def stop_profile(self) -> None: ...
+    async def set_global_steps(self, global_steps: int | None) -> None:
+        self._global_steps = global_steps
+
+    async def _nothing(self, *_args: Any, **_kwargs: Any) -> None:
+        """What a server that shares an accelerator with the trainer does to make room; here each has its own memory."""
+
+    wake_up = sleep = clear_kv_cache = release_kv_cache = resume_kv_cache = _nothing
+    abort_all_requests = resume_generation = start_profile = stop_profile = _nothing
 
 
 def sampling(params: dict[str, Any], limit: int, stop: tuple[int, ...]) -> Sampling:
-    """verl's sampling parameters (vLLM's names, `top_k` -1 for none) as the engine's."""
+    """The sampling parameters of verl (vLLM's names, `top_k` -1 for none) as the engine's."""
     return Sampling(
         temperature=float(params.get("temperature", 1.0)),
         top_k=max(0, int(params.get("top_k") or 0)),
@@ -97,7 +97,8 @@ class LocalReplica(RolloutReplica):
     async def launch_servers(self) -> None:
         name = server_name(self.replica_rank, self.name_suffix)
         options: dict[str, Any] = {"name": name, "num_cpus": 0, "max_concurrency": self.max_concurrency}
-        server = ray.remote(LocalServer).options(**options).remote(self.config, self.model_config, self.replica_rank)
+        actor: Any = ray.remote(LocalServer)
+        server = actor.options(**options).remote(self.config, self.model_config, self.replica_rank)
         await server.set_global_steps.remote(None)
         self.servers = [server]
         self._server_handle = server
@@ -126,8 +127,8 @@ class Pusher(BaseRollout):
     async def update_weights(
         self,
         weights: Iterable[tuple[str, torch.Tensor]],
-        global_steps: int | None = None,
         wire_format: str = "named_tensors",
+        global_steps: int | None = None,
         **_unused: Any,
     ) -> None:
         """Gathers all tensors (every rank must: they are collectives) and sends them from the first rank."""
