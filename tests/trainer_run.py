@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +22,11 @@ from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.rl.rewards.compose import Rewards
 from memory_r1.rl.rollouts.environment import Environment
 from memory_r1.rl.rollouts.types import ManagerRow
+from memory_r1.rl.trainer.cpu.environment import environment
 from memory_r1.rl.training.rows import write_rows
 from memory_r1.rl.training.world_rows import Choice, world_manager_rows
 from memory_r1.rl.world.oracle import OracleAnswerer
 from tests.tiny_models import make_model
-from tests.verl_run import run
 
 NOOP = '{"operations":[{"fact":0,"op":"NOOP"}]}'
 DELETE = '{"operations":[{"fact":0,"op":"DELETE","targets":["0"]}]}'
@@ -115,11 +119,48 @@ def command(folder: Path, *overrides: str) -> list[str]:
     return [*main, *SETTINGS, f"out={folder}/out", *overrides]
 
 
-def train(folder: Path, *overrides: str, seconds: int = 900) -> list[dict[str, Any]]:
-    """The metrics of each step; of validation before training, too. Fails as `verl_run.run`."""
+def start(folder: Path, *overrides: str, plugin: str = "") -> subprocess.Popen[bytes]:
+    """Start to train into `folder`. `plugin`: a module of tests that verl imports in every process, after ours."""
+    ours = environment()
+    if plugin:
+        ours["VERL_USE_EXTERNAL_MODULES"] += f",{plugin}"
+    env = os.environ | ours | {
+        "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent),
+        "VERL_FILE_LOGGER_PATH": str(folder / "metrics.jsonl"),
+    }  # fmt: skip
+    words = command(folder, *overrides)
+    with (folder / "log.txt").open("wb") as log:
+        return subprocess.Popen(
+            words, cwd=folder, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
+def train(folder: Path, *overrides: str, seconds: int = 900, plugin: str = "") -> list[dict[str, Any]]:
+    """The metrics of each step. Fails with the end of the log when the run does; leaves no process behind."""
     folder.mkdir(exist_ok=True)
-    run(command(folder, *overrides), folder, seconds)
+    child = start(folder, *overrides, plugin=plugin)
+    try:
+        code = child.wait(seconds)
+    finally:
+        kill_tree(child)
+    log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+    assert code == 0, f"exit {code}; the log ends:\n{log[-6000:]}"
     return metrics(folder)
+
+
+def kill_tree(child: subprocess.Popen[bytes]) -> None:
+    """Kill the run and all that it started at once, as a power cut does."""
+    import psutil
+
+    tree: list[psutil.Process] = []
+    if child.poll() is None:
+        tree = [*psutil.Process(child.pid).children(recursive=True), psutil.Process(child.pid)]
+    for process in tree:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
+    child.wait()
+    psutil.wait_procs(tree, timeout=30)
 
 
 def metrics(folder: Path) -> list[dict[str, Any]]:
