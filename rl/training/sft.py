@@ -19,7 +19,7 @@ from memory_r1.graphs.remember import Limits
 from memory_r1.graphs.roles import Roles
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.stores.memory import InMemoryStore
-from memory_r1.memory.types import Answer, Fact, Hit, Memory, Operation, Turn
+from memory_r1.memory.types import Answer, Delete, Fact, Hit, Memory, Operation, Turn, Update
 from memory_r1.rl.tasks.types import Question
 from memory_r1.rl.training.replies import answerer_reply, extractor_reply, manager_reply
 from memory_r1.rl.world.chance import Chance
@@ -28,7 +28,7 @@ from memory_r1.rl.world.mistakes import mistakes
 from memory_r1.rl.world.oracle import GoldExtractor, answer_from, decide
 
 BANK = "taught"
-TINY = Limits(candidates=5, hits=12, per_speaker=12)
+TINY = Limits(candidates=5, hits=8, per_speaker=8)
 """What a tiny policy is shown."""
 
 
@@ -63,7 +63,7 @@ class Taught:
     seed: int = 0
 
 
-async def examples(world: World, taught: Taught = Taught()) -> list[Example]:  # noqa: B008 - a frozen value
+async def examples(world: World, taught: Taught = Taught()) -> list[Example]:
     """The examples of all roles that `world` gives, in its order: the same for the same arguments."""
     chance = Chance("taught", taught.seed, world.conversation.id)
     teacher = _Teacher(world, taught, chance)
@@ -175,7 +175,7 @@ def _apart(operations: Sequence[Operation]) -> bool:
 
 
 def _ended(operation: Operation) -> tuple[str, ...]:
-    return operation.targets if operation.kind in ("update", "delete") else ()
+    return operation.targets if isinstance(operation, Update | Delete) else ()
 
 
 def count_kinds(made: Sequence[Example]) -> Mapping[str, int]:

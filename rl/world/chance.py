@@ -124,6 +124,11 @@ def split_of(name: str) -> str:
     return SPLITS[max(0, crc32(name.lower().encode()) % 5 - 2)]
 
 
+def closed_names(count: int) -> tuple[str, ...]:
+    """Every name of the closed vocabulary of `count` names: those of people and pets, then as many towns."""
+    return (*_closed(count, False), *_closed(count, True)) if count else ()
+
+
 _TRIES = 500
 """So often a name that is still free is looked for."""
 
