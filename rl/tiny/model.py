@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedTokenizerBase, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from memory_r1.memory.errors import InputError
 from memory_r1.rl.tiny.tokenizer import END, LENGTH, PAD
