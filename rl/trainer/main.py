@@ -5,6 +5,7 @@ Hydra composes verl's own config with ours (`config/`). The exit status is 0 onl
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import hydra
@@ -15,9 +16,12 @@ from verl.utils.config import validate_config
 from verl.utils.device import auto_set_device
 
 from memory_r1.memory.errors import SettingsError
+from memory_r1.rl.trainer.checkpoints import saved
 from memory_r1.rl.trainer.environments import rewards_of
 from memory_r1.rl.trainer.runner import TaskRunner
 from memory_r1.rl.trainer.settings import read_settings
+
+log = logging.getLogger(__name__)
 
 LOOPS = Path(__file__).with_name("agent_loops.yaml")
 
@@ -39,10 +43,26 @@ def prepare(config: DictConfig) -> None:
     validate_config(config, use_reference_policy=need_reference_policy(config), use_critic=need_critic(config))
 
 
+def mend_tracker(checkpoints: Path) -> None:
+    """Let the run resume when it was killed while verl wrote down which step is its newest: that file is then empty."""
+    tracker = checkpoints / "latest_checkpointed_iteration.txt"
+    if not tracker.is_file() or tracker.read_text().strip().isdecimal():
+        return
+    kept = saved(checkpoints.parent)
+    if not kept:
+        tracker.unlink()
+        return
+    draft = tracker.with_suffix(".tmp")
+    draft.write_text(str(kept[-1].step))
+    draft.replace(tracker)
+    log.warning("%s was cut short by the end of the last attempt: going on from step %d", tracker, kept[-1].step)
+
+
 @hydra.main(config_path="config", config_name="tiny-cpu", version_base=None)
 def main(config: DictConfig) -> None:
     """Train as `config` says. Raises what made training fail."""
     prepare(config)
+    mend_tracker(Path(config.trainer.default_local_dir))
     run_ppo(config, task_runner_class=TaskRunner)
 
 

@@ -18,6 +18,7 @@ from memory_r1.graphs.local.folder import FolderLimits
 from memory_r1.rl.rollouts.types import ManagerRow
 from memory_r1.rl.trainer.environments import Policy
 from memory_r1.rl.trainer.loop import AnswererLoop, ManagerLoop, RolloutLoop, SessionLoop
+from memory_r1.rl.trainer.main import mend_tracker
 from memory_r1.rl.trainer.records import of_sample, of_validation
 from memory_r1.rl.trainer.settings import TrainingSettings
 from memory_r1.rl.training.rows import to_json
@@ -171,3 +172,17 @@ def test_what_the_models_folder_states_goes_before_the_config(tmp_path: Path) ->
     assert Policy.at("some/model").max_tokens(settings, 64) == 50
     assert Policy.at("some/model").max_tokens(settings, 32) == 32
     assert Policy().max_tokens(TrainingSettings(), 64) == 64
+
+
+@pytest.mark.parametrize(("written", "read"), [("", "4"), ("2", "2"), ("\0", "4")])
+def test_a_run_killed_while_its_newest_step_was_written_down_goes_on(tmp_path: Path, written: str, read: str) -> None:
+    checkpoints = tmp_path / "checkpoints"
+    for step in (2, 4):
+        (checkpoints / f"global_step_{step}" / "actor").mkdir(parents=True)
+        (checkpoints / f"global_step_{step}" / "actor" / "model_world_size_1_rank_0.pt").touch()
+        (checkpoints / f"global_step_{step}" / "data.pt").touch()
+    tracker = checkpoints / "latest_checkpointed_iteration.txt"
+    tracker.write_text(written)
+    mend_tracker(checkpoints)
+    assert tracker.read_text() == read
+    mend_tracker(tmp_path / "nowhere")
