@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 CONFIG = "config.yaml"
 CARD = "README.md"
+HEAD = "lm_head.weight"
+"""The output layer, which a model with tied embeddings doesn't save."""
 _SHARD = re.compile(r"model_world_size_(\d+)_rank_(\d+)\.pt$")
 _ADAPTER = re.compile(r"^base_model\.model\.")
 
@@ -124,33 +126,30 @@ def _copy(source: Path, draft: Path) -> int:
 
 
 def _assemble(found: Checkpoint, draft: Path) -> int:
-    """Write the model of a checkpoint; its number of parameters."""
+    """Write the model of a checkpoint; its number of parameters. Raises FileFormatError for one that lacks weights."""
     try:
         import torch
         from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+        from transformers.utils import logging as progress
     except ImportError as error:
         raise MissingExtraError.of("train", str(error.name)) from None
-    state = whole_state(found.weights)
-    config = AutoConfig.from_pretrained(found.weights / "huggingface")
-    scale = _lora_scale(found.weights)
-    state = merged(state, scale)
-    precision = next(iter(state.values())).dtype
+    progress.disable_progress_bar()
+    source = found.weights / "huggingface"
+    config = AutoConfig.from_pretrained(source)
+    state = merged(whole_state(found.weights), _lora_scale(found.weights))
+    if config.tie_word_embeddings:
+        state.pop(HEAD, None)
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, dtype=precision)
-    if "lm_head.weight" not in state and not config.tie_word_embeddings:
-        raise FileFormatError(f"{str(found.weights)!r} has no output layer: the checkpoint isn't whole")
-    missing = sorted(name for name, _ in model.named_parameters() if name not in state)
-    if [name for name in missing if not (name == "lm_head.weight" and config.tie_word_embeddings)]:
-        raise FileFormatError(f"{str(found.weights)!r} lacks the weights {missing[0]!r}: the checkpoint isn't whole")
-    kept = {
-        name: value for name, value in state.items() if not (name == "lm_head.weight" and config.tie_word_embeddings)
-    }
-    with_file = found.weights / "huggingface" / "generation_config.json"
-    if with_file.is_file():
-        model.generation_config = GenerationConfig.from_pretrained(found.weights / "huggingface")
-    model.save_pretrained(draft, state_dict=kept)
-    AutoTokenizer.from_pretrained(found.weights / "huggingface").save_pretrained(draft)
-    return sum(value.numel() for value in kept.values())
+        model = AutoModelForCausalLM.from_config(config, dtype=next(iter(state.values())).dtype)
+    lacking = [name for name, _ in model.named_parameters() if name not in state]
+    if lacking:
+        raise FileFormatError(f"{str(found.weights)!r} lacks the weights {lacking[0]!r}: the checkpoint isn't whole")
+    if (source / "generation_config.json").is_file():
+        model.generation_config = GenerationConfig.from_pretrained(source)
+    count = sum(value.numel() for value in state.values())
+    model.save_pretrained(draft, state_dict=state)
+    AutoTokenizer.from_pretrained(source).save_pretrained(draft)
+    return count
 
 
 def whole_state(folder: Path) -> dict[str, Any]:

@@ -105,8 +105,8 @@ def _signal(pid: int, number: int) -> None:
 
 
 def _until_closed(ended: threading.Event) -> None:
-    with suppress(OSError, ValueError):
-        while sys.stdin.buffer.read(1):
+    with suppress(OSError):
+        while os.read(0, 1):  # not by sys.stdin, whose lock this thread would hold when the interpreter ends
             pass
     ended.set()
 

@@ -71,15 +71,15 @@ def prepare(asked: Request) -> Prepared:
     check(config)
     with written(asked.out):
         asked.out.mkdir(parents=True, exist_ok=True)
-    _remember(asked)
     _make_data(asked, config)
     env = _environment(asked, config)
     if asked.ray_address:
         _join(config, asked.ray_address, env)
-    write_config(config, asked.out / CONFIG)
     trainer = config.trainer
     if supervised and trainer.nnodes > 1:
         raise SettingsError("supervised fine-tuning runs on one machine here: set trainer.nnodes=1")
+    _remember(asked)
+    write_config(config, asked.out / CONFIG)
     return Prepared(asked.out, int(trainer.total_training_steps), supervised, int(trainer.n_gpus_per_node), env)
 
 
