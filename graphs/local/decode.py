@@ -41,9 +41,7 @@ def decode(model: Any, prompts: Sequence[Prompt]) -> list[Generation]:
             reader.keep(kept)
         logits = reader.next(chosen)
     return [
-        Generation(
-            tuple(tokens[index, :length].tolist()), tuple(log_probs[index, :length].tolist()), bool(ended[index])
-        )
+        Generation(_values(tokens[index, :length]), _values(log_probs[index, :length]), bool(ended[index]))
         for index, length in enumerate(map(int, lengths))
     ]
 
@@ -199,6 +197,10 @@ def _read(model: Any, prompts: Sequence[Prompt], room: int) -> tuple[Tensor, _Re
     if len(distinct) < len(prompts):
         cache.batch_select_indices(rows)
     return output.logits[rows, -1], _Reader(model, cache, mask[rows], width)
+
+
+def _values(tensor: Any) -> tuple[Any, ...]:
+    return tuple(tensor.tolist())
 
 
 def _padded(rows: Sequence[Sequence[int]], fill: int) -> Tensor:
