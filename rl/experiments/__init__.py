@@ -1,0 +1,1 @@
+"""What the paper claims, in small: runs with several seeds, measured on worlds that no run has seen."""

@@ -1,0 +1,104 @@
+"""The experiments, the most important first, and the runs that they are made of.
+
+A step of every RL run is 48 decisions, so runs of equally many steps have seen equally much. The session runs and the
+one beside them make 192 decisions a step in mini-batches of 12: a session's decisions come in a number that is no
+choice of the optimiser's, and all three have the same updates.
+"""
+
+from __future__ import annotations
+
+from memory_r1.memory.errors import InputError
+from memory_r1.rl.experiments.types import Experiment, Run
+
+START = "start"
+"""The policy that training starts from, as if it were a run."""
+SEEDS = (1, 2, 3)
+STEPS, BATCH = 50, 48
+_PPO = (f"data.train_batch_size={BATCH}",)
+_SFT = (f"data.train_batch_size={BATCH}", "optim.lr=3e-4")
+_MINI = 12
+_SESSIONS = (
+    f"data.train_batch_size={_MINI}", f"actor_rollout_ref.actor.ppo_mini_batch_size={_MINI}",
+    f"actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu={_MINI}", "actor_rollout_ref.rollout.n=1",
+    "actor_rollout_ref.actor.optim.lr=5e-5", "memory_r1.session.rolls=4",
+)  # fmt: skip
+_SINGLE = (
+    f"data.train_batch_size={BATCH}", "actor_rollout_ref.actor.ppo_mini_batch_size=3",
+    f"actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu={_MINI}", "actor_rollout_ref.rollout.n=4",
+    "actor_rollout_ref.actor.optim.lr=5e-5",
+)  # fmt: skip
+
+RUNS = {
+    run.name: run
+    for run in (
+        Run("grpo-manager", "manager", "grpo", STEPS, 6),
+        Run("shuffled-manager", "manager", "grpo", STEPS, 6, ("memory_r1.control=shuffled",)),
+        Run("ppo-manager", "manager", "ppo", STEPS, BATCH, _PPO),
+        Run("grpo-answerer", "answerer", "grpo", STEPS, 6),
+        Run("shuffled-answerer", "answerer", "grpo", STEPS, 6, ("memory_r1.control=shuffled",)),
+        Run("ppo-answerer", "answerer", "ppo", STEPS, BATCH, _PPO),
+        Run("sft-manager", "manager", "sft", STEPS, BATCH, _SFT),
+        Run("f1-answerer", "answerer", "grpo", STEPS, 6, rewards="f1"),
+        Run("single-manager", "manager", "grpo", 12, BATCH, _SINGLE, natural=True),
+        Run("session-manager", "manager", "grpo", 12, _MINI, _SESSIONS, turns=4, natural=True),
+        Run(
+            "broadcast-manager", "manager", "grpo", 12, _MINI, (*_SESSIONS, "memory_r1.session.credit=broadcast"),
+            turns=4, natural=True,
+        ),
+        Run("sft-answerer", "answerer", "sft", 2 * STEPS, BATCH, _SFT),
+        Run("plain-sft-answerer", "answerer", "sft", 2 * STEPS, BATCH, _SFT, distil=False),
+    )
+}  # fmt: skip
+
+EXPERIMENTS = (
+    Experiment(
+        "a", "GRPO teaches the manager from answers alone; with shuffled rewards nothing is learned.", ("manager",),
+        ("grpo-manager", "shuffled-manager"),
+    ),
+    Experiment("b", "PPO teaches the manager, too.", ("manager",), ("ppo-manager",)),
+    Experiment(
+        "c", "GRPO and PPO teach the answerer.", ("answerer",),
+        ("grpo-answerer", "shuffled-answerer", "ppo-answerer"),
+    ),
+    Experiment(
+        "d", "SFT < PPO ≤ GRPO, after equally many decisions.", ("manager",),
+        ("sft-manager", "ppo-manager", "grpo-manager"),
+        caution="SFT sees the oracle's operations, RL only rewards: the paper's SFT learns from a stronger model's.",
+    ),
+    Experiment(
+        "e", "Training both roles helps more than either alone.", ("session",),
+        pairs=((START, START), ("grpo-manager", START), (START, "grpo-answerer"), ("grpo-manager", "grpo-answerer")),
+        caution="Each role was trained beside a frozen partner, and put together afterwards.",
+    ),
+    Experiment(
+        "f", "An exact-match reward makes for higher exact match than an F1 reward.", ("answerer",),
+        ("grpo-answerer", "f1-answerer"),
+        caution="The world's answers are short, so that F1 and exact match differ less than in long talk.",
+    ),
+    Experiment(
+        "h", "Sessions with credit for each decision beat sessions with one credit for all, and single decisions.",
+        ("session",), ("single-manager", "session-manager", "broadcast-manager"),
+    ),
+    Experiment(
+        "g", "Selecting memories before answering helps.", ("answerer",), ("sft-answerer", "plain-sft-answerer"),
+        caution="By SFT: the policy that training starts from has only learned to select first.",
+    ),
+)  # fmt: skip
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment called `name`. Raises InputError naming those that there are."""
+    for one in EXPERIMENTS:
+        if one.name == name:
+            return one
+    raise InputError(f"there is no experiment {name!r}: choose from {', '.join(one.name for one in EXPERIMENTS)}")
+
+
+def needed(names: tuple[str, ...]) -> list[Run]:
+    """The runs of the experiments called so, each once, in order. Raises InputError."""
+    found: dict[str, Run] = {}
+    for one in map(experiment, names):
+        for name in (*one.runs, *(part for pair in one.pairs for part in pair)):
+            if name != START:
+                found[name] = RUNS[name]
+    return list(found.values())

@@ -1,0 +1,88 @@
+"""What a policy earns on held-out rows, greedily: exact match through the environment that trained it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from memory_r1.graphs.local.completer import LocalCompleter
+from memory_r1.rl.experiments.types import Role, Scored, Setup, TestName
+from memory_r1.rl.rollouts.environment import Environment
+from memory_r1.rl.rollouts.types import AnswererRow, ManagerRow
+from memory_r1.rl.trainer.environments import Policy, build_environment
+from memory_r1.rl.trainer.settings import LimitSettings, TrainingSettings
+from memory_r1.rl.training.world_rows import KINDS, Choice, world_rows
+
+AT_ONCE = 64
+"""Episodes that are played at the same time."""
+TURNS = 4
+"""Of a session."""
+SPREAD = 5
+"""So many rows are made for each that is used, so that few are of one world: intervals draw worlds."""
+LIMITS = LimitSettings(candidates=5, hits=8, per_speaker=8, answer_chars=2_000)
+"""What policies are shown that state no limits of their own, as in the config `tiny-cpu`."""
+
+Rows = Sequence[ManagerRow] | Sequence[AnswererRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Players:
+    """Who plays a test: the folder of the policy that is measured, and the model string of who answers beside it."""
+
+    policy: Path
+    answerer: str
+    distil: bool = True
+
+
+def role_of(test: TestName) -> Role:
+    """Whom a test measures."""
+    return "answerer" if test == "answerer" else "manager"
+
+
+def held_out(test: TestName, setup: Setup) -> Rows:
+    """The rows of a test, from worlds of the test split, shuffled: the same for the same setup."""
+    session = test == "session"
+    choice = Choice(questions=setup.questions, guards=setup.guards, shares={} if session else None)
+    wanted = max(1, setup.held // 5) if session else setup.held
+    rows = world_rows(role_of(test), setup.world, "test", SPREAD * wanted, choice, TURNS if session else 1)
+    return rows[:wanted]
+
+
+async def measure(rows: Rows, players: Players, role: Role) -> list[Scored]:
+    """What the policy earns on each of `rows`, by exact match. Raises SettingsError, RolloutLostError."""
+    settings = TrainingSettings(
+        role=role, rewards={"em": 1.0}, answerer=players.answerer, limits=LIMITS, distil=players.distil
+    )
+    environment = build_environment(settings, Policy.at(str(players.policy)))
+    completer, turn = LocalCompleter(players.policy), asyncio.Semaphore(AT_ONCE)
+
+    async def one(row: ManagerRow | AnswererRow) -> Scored:
+        async with turn:
+            return await _played(environment, row, completer)
+
+    try:
+        return list(await asyncio.gather(*map(one, rows)))
+    finally:
+        await completer.aclose()
+
+
+async def _played(environment: Environment, row: ManagerRow | AnswererRow, policy: LocalCompleter) -> Scored:
+    if isinstance(row, AnswererRow):
+        decision = (await environment.answer(row, policy)).decisions[0]
+        return Scored(row.id, row.conversation, row.question.category, decision.reward, decision.outcome.malformed)
+    episode, base = await environment.manage(row, policy), await environment.baselines(row)
+    told = [one for one in episode.decisions if one.outcome.replies or one.outcome.malformed]
+    malformed = sum(one.outcome.malformed > 0 for one in episode.decisions)
+    reward = fmean(one.reward for one in told) if told else 0.0
+    return Scored(row.id, row.conversation, _kind(row), reward, malformed, base.noop, base.oracle)
+
+
+def _kind(row: ManagerRow) -> str:
+    """The rarest right operation of a row of one step; "session" of several."""
+    if len(row.steps) > 1:
+        return "session"
+    right = {operation.kind for step in row.steps for operation in step.right or ()}
+    return next((kind for kind in KINDS if kind in right), "")

@@ -1,0 +1,38 @@
+"""Trains one run through the library behind `memory-r1 train`, from files of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memory_r1.rl.experiments.data import steps_of, write_data
+from memory_r1.rl.experiments.folder import Folder
+from memory_r1.rl.experiments.types import Run
+from memory_r1.rl.trainer import launch, plan
+from memory_r1.rl.trainer.export import export
+
+CONFIG = "tiny-cpu"
+ONCE = 1_000_000
+"""More steps than any run has: a checkpoint is written at the end alone."""
+
+
+def train(run: Run, folder: Folder, seed: int) -> Path:
+    """Train `run` with `seed`, or go on with it; the folder of the policy after its last step.
+
+    Not the best by validation: experiments compare what equally many steps do. Raises TrainingError, SettingsError,
+    InputError.
+    """
+    setup, out = folder.setup, folder.run(run, seed)
+    made = [out / "rows" / name for name in ("train.parquet", "validation.parquet")]
+    if not all(path.is_file() for path in made):
+        write_data(run, setup, seed, out / "rows")
+    settings = [*run.settings, f"trainer.save_freq={ONCE}"]
+    if run.algorithm != "sft":
+        settings += [f"memory_r1.distil={str(run.distil).lower()}", "memory_r1.baselines=false"]
+    request = plan.Request(
+        roles=(run.role,), algorithm=run.algorithm, config=CONFIG, data=str(made[0]), out=out,
+        model=setup.answerer_policy if run.role == "answerer" else setup.policy,
+        answerer="" if run.role == "answerer" or run.algorithm == "sft" else setup.answerer,
+        rewards=run.rewards, steps=steps_of(run, setup), seed=seed, settings=tuple(settings),
+    )  # fmt: skip
+    launch.train(plan.prepare(request))
+    return export(out, folder.policy(run, seed), "last").folder

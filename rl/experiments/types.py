@@ -1,0 +1,92 @@
+"""The nouns of experiments: a run is trained, a test measures a policy, an experiment compares.
+
+Run         one way to train: role, algorithm, steps, what it changes in the config; made once for each seed
+Test        the held-out rows that a policy plays greedily, once before and once after training
+Experiment  a claim of the paper, and the runs that tell
+Setup       what all runs of a folder share: the policies that they start from, the worlds, the sizes
+Scored      what a policy earned on one held-out row
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Role = Literal["manager", "answerer"]
+Algorithm = Literal["grpo", "ppo", "sft"]
+TestName = Literal["manager", "answerer", "session"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One way to train. `settings`: overrides of the config, as `--set` takes them. `rows`: of each step. `rewards`: as
+    `--reward` takes them; "" as the config says.
+
+    `turns`: of a training row; several make it a session. `natural`: rows as the worlds give them, in place of all
+    kinds of operations alike. `distil`: whether the answerer selects memories before it answers.
+    """
+
+    name: str
+    role: Role
+    algorithm: Algorithm
+    steps: int
+    rows: int
+    settings: tuple[str, ...] = ()
+    rewards: str = ""
+    turns: int = 1
+    natural: bool = False
+    distil: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A claim, the names of the runs that tell whether it holds here, and the tests that they take.
+
+    `pairs`: the manager and the answerer that play together, by the names of their runs, START for the policies that
+    training started from; for experiments on how roles go together. `caution`: what the figures can't tell.
+    """
+
+    name: str
+    claim: str
+    tests: tuple[TestName, ...]
+    runs: tuple[str, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    caution: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all runs of a folder share; figures of other setups don't compare with them.
+
+    `policy`, `answerer_policy`: folders that training starts from, for the manager and for the answerer. `answerer`:
+    the model string of the frozen answerer. `world`: as a task is named. `held`: rows of the manager's and of the
+    answerer's test; the session test has a fifth. `digests`: of the model files, by field.
+    """
+
+    policy: str
+    answerer_policy: str
+    answerer: str
+    world: str = "world:names=120"
+    held: int = 200
+    questions: int = 2
+    guards: int = 2
+    scale: float = 1.0
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One held-out row. `cluster`: its conversation; `kind`: its rarest right operation, or the question's category.
+
+    `noop`, `oracle`: what always-NOOP and the oracle earn on it, None where unknown. `em`: exact match, whatever the
+    reward in training was.
+    """
+
+    row: str
+    cluster: str
+    kind: str
+    em: float
+    malformed: int = 0
+    noop: float | None = None
+    oracle: float | None = None

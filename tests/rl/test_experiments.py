@@ -1,0 +1,155 @@
+"""Experiments: what is declared fits together, what is done isn't done again, and the table tells what came out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from memory_r1.memory.errors import InputError, SettingsError
+from memory_r1.rl.experiments.catalogue import EXPERIMENTS, RUNS, START, experiment, needed
+from memory_r1.rl.experiments.data import plain, steps_of, write_data
+from memory_r1.rl.experiments.folder import Folder, digest, read_setup
+from memory_r1.rl.experiments.measure import held_out
+from memory_r1.rl.experiments.run import Runner
+from memory_r1.rl.experiments.table import line, markdown, pair_name
+from memory_r1.rl.experiments.types import Run, Scored, Setup
+from memory_r1.rl.training.rows import read_rows
+from memory_r1.rl.training.sft import Example
+
+SETUP = Setup("policy", "answerer", "oracle", "world:names=60,sessions=2,turns=8", held=6, scale=0.04)
+
+
+def scored(*values: float, kind: str = "add") -> list[Scored]:
+    return [Scored(f"r{at}", f"c{at % 3}", kind, value, 0, 0.25, 1.0) for at, value in enumerate(values)]
+
+
+def test_every_run_of_every_experiment_is_declared():
+    names = [one.name for one in EXPERIMENTS]
+    assert len(set(names)) == len(names)
+    assert {run.name for run in needed(tuple(names))} == set(RUNS)
+    with pytest.raises(InputError, match="'z'"):
+        experiment("z")
+
+
+def test_runs_that_are_compared_see_equally_many_decisions():
+    made = {name: run.steps * run.rows * (8 if run.rows == 6 else 4 * run.turns if "rolls" in str(run.settings) else 1)
+            for name, run in RUNS.items() if run.algorithm != "sft"}  # fmt: skip
+    single = made.pop("single-manager") * 4
+    assert {single, made.pop("session-manager"), made.pop("broadcast-manager")} == {12 * 192}
+    assert set(made.values()) == {50 * 48}
+    assert RUNS["sft-manager"].steps * RUNS["sft-manager"].rows == 50 * 48
+
+
+@pytest.mark.parametrize("name", ["ppo-manager", "session-manager", "grpo-answerer"])
+def test_a_run_s_rows_are_its_own_and_none_is_held_out(name: str, tmp_path: Path):
+    run = RUNS[name]
+    train, validation = write_data(run, SETUP, 1, tmp_path / "one")
+    rows = read_rows(train)
+    assert len(rows) == steps_of(run, SETUP) * run.rows
+    other = read_rows(write_data(run, SETUP, 2, tmp_path / "two")[0])
+    held = {row.conversation for test in ("manager", "answerer", "session") for row in held_out(test, SETUP)}
+    told = [{row.conversation for row in part} for part in (rows, other, read_rows(validation))]
+    assert not told[0] & told[1]
+    assert not held & (told[0] | told[1] | told[2])
+
+
+def test_an_answerer_without_selection_gives_the_answer_alone():
+    messages = ({"role": "system", "content": "select"}, {"role": "user", "content": "Memories"})
+    made = plain(Example("answerer", messages, '{"selected":["1"],"answer":"Oslo"}', ("present",), "w", "Rome"))
+    assert made.reply == '{"answer":"Oslo"}'
+    assert made.messages[1] == messages[1]
+    assert made.messages[0]["content"] != "select"
+
+
+def test_a_folder_keeps_one_setup(tmp_path: Path):
+    Folder.open(tmp_path, SETUP)
+    assert read_setup(tmp_path) == SETUP
+    with pytest.raises(InputError, match="held"):
+        Folder.open(tmp_path, replace(SETUP, held=7))
+    with pytest.raises(InputError, match="no experiments"):
+        read_setup(tmp_path / "none")
+
+
+def test_a_policy_without_weights_is_refused(tmp_path: Path):
+    with pytest.raises(SettingsError, match="safetensors"):
+        digest(str(tmp_path))
+
+
+def test_scores_come_back_as_they_were_kept(tmp_path: Path):
+    folder = Folder.open(tmp_path, SETUP)
+    folder.keep("manager", "x", scored(0.5, 1.0))
+    assert folder.scores("manager", "x") == scored(0.5, 1.0)
+    assert folder.scores("manager", "y") is None
+    (tmp_path / "scores" / "manager" / "x.json").write_text("[{]")
+    with pytest.raises(InputError, match="delete it"):
+        folder.scores("manager", "x")
+
+
+def test_a_line_has_the_mean_of_the_seeds_and_the_gain():
+    found = line("grpo", {1: scored(1.0, 1.0, 0.0), 2: scored(1.0, 0.0, 0.0)}, scored(0.0, 0.0, 0.0))
+    assert found.seeds == {1: pytest.approx(2 / 3), 2: pytest.approx(1 / 3)}
+    assert found.mean.mean == pytest.approx(0.5)
+    assert found.gain is not None
+    assert found.gain.mean == pytest.approx(0.5)
+    assert found.kinds == {"add": pytest.approx(0.5)}
+
+
+def test_a_gain_is_over_the_same_rows_or_none():
+    assert line("grpo", {1: scored(1.0, 1.0)}, scored(0.0)).gain is None
+
+
+class Trainer:
+    """Makes policies of nothing; `broken` runs fail."""
+
+    def __init__(self, broken: str = "") -> None:
+        self.made: list[str] = []
+        self.broken = broken
+
+    def __call__(self, run: Run, folder: Folder, seed: int) -> Path:
+        self.made.append(f"{run.name}-s{seed}")
+        if run.name == self.broken:
+            raise InputError("no more room")
+        policy = folder.policy(run, seed)
+        policy.mkdir(parents=True)
+        (policy / "config.json").write_text("{}")
+        return policy
+
+
+class Measured(Runner):
+    """Measures nothing: everyone earns a half."""
+
+    def _measured(self, test, name, players) -> None:
+        if self._folder.scores(test, name) is None:
+            self._folder.keep(test, name, scored(0.5, 0.5, 0.5))
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path):
+    folder, trainer, told = Folder.open(tmp_path, SETUP), Trainer(), list[str]()
+    assert Measured(folder, trainer, told.append).run(["a", "e"], [1])
+    assert trainer.made == ["grpo-manager-s1", "shuffled-manager-s1", "grpo-answerer-s1"]
+    assert Measured(folder, trainer, told.append).run(["a", "e"], [1])
+    assert len(trainer.made) == 3
+    assert folder.scores("manager", START) is not None
+    assert folder.scores("session", f"{pair_name('grpo-manager', 'grpo-answerer')}-s1") is not None
+
+
+def test_a_failed_run_is_told_and_stops_no_other(tmp_path: Path):
+    folder, told = Folder.open(tmp_path, SETUP), list[str]()
+    assert not Measured(folder, Trainer("grpo-manager"), told.append).run(["a"], [1, 2])
+    assert set(folder.failed()) == {"grpo-manager-s1", "grpo-manager-s2"}
+    text = markdown(folder)
+    assert "Failed: grpo-manager-s1: no more room" in text
+    assert "| shuffled-manager |" in text
+    assert "Not run: grpo-manager (seed 1)" in text
+    assert Measured(folder, Trainer(), told.append).run(["a"], [1])
+    assert set(folder.failed()) == {"grpo-manager-s2"}
+
+
+def test_the_table_shows_what_always_noop_and_the_oracle_earn(tmp_path: Path):
+    folder = Folder.open(tmp_path, SETUP)
+    folder.keep("manager", START, scored(0.5, 0.5, 0.5))
+    folder.keep("manager", "grpo-manager-s1", scored(1.0, 1.0, 0.5))
+    text = markdown(folder)
+    assert "| always-noop | 25.0 [25.0, 25.0] |" in text
+    assert "| oracle | 100.0 [100.0, 100.0] |" in text
+    assert "| grpo-manager | 83.3" in text
