@@ -1,7 +1,7 @@
 """Trains with verl and our trainer on this machine's CPUs: tiny policies, rows of the world, the config `tiny-cpu`.
 
 `make_chooser` makes a policy that knows two replies and says either, whatever it reads: NOOP, and DELETE of the memory
-shown first. `choices` are rows on which one of them is right. So what there is to learn is small and known.
+shown first. `choices` are rows on which DELETE is right. So what there is to learn is small and known.
 """
 
 from __future__ import annotations
@@ -49,27 +49,22 @@ class Always:
 
 
 def choices(count: int, split: str = "train") -> tuple[list[ManagerRow], list[list[Message]]]:
-    """`count` rows, two of three to be met by DELETE and the others by NOOP, and what the policy is asked in each."""
+    """`count` rows on which DELETE earns 1 and NOOP 0, and what the policy is asked in each."""
     environment = Environment(HashedEmbedder(), OracleAnswerer(), Rewards.of({"em": 1.0}))
-    wanted = {DELETE: count - count // 3, NOOP: count // 3}
-    found: list[ManagerRow] = []
+    choice = Choice(shares={"delete": 1.0}, questions=1, guards=0, memories=12)
     noop, delete = Always(NOOP), Always(DELETE)
+    found: list[ManagerRow] = []
     asked: list[list[Message]] = []
-    for row in world_manager_rows(3, split, 6 * count, Choice(shares={"delete": 0.6, "noop": 0.4})):
-        if not 0 < len(row.bank.memories) <= 12 or len(row.steps[0].facts) > 1:
-            continue
-        kept = asyncio.run(environment.manage(row, noop)).reward
-        ended = asyncio.run(environment.manage(row, delete)).reward
-        right = {True: DELETE, False: NOOP}[ended > kept]
-        if max(kept, ended) == 1.0 and kept != ended and wanted[right]:
-            wanted[right] -= 1
+    for row in world_manager_rows(3, split, 2 * count, choice):
+        earned = [asyncio.run(environment.manage(row, policy)).reward for policy in (noop, delete)]
+        if earned == [0.0, 1.0] and len(found) < count:
             found.append(row)
             asked.append(noop.asked[-1])
-    assert not any(wanted.values()), f"the world has too few rows of a kind: {wanted} are wanted still"
+    assert len(found) == count, f"the world has {len(found)} rows of this kind, and {count} are wanted"
     return found, asked
 
 
-def make_chooser(folder: Path, asked: Sequence[Sequence[Message]], *, steps: int = 60) -> Path:
+def make_chooser(folder: Path, asked: Sequence[Sequence[Message]], *, steps: int = 100) -> Path:
     """A policy that says NOOP and DELETE as often, whatever of `asked` it reads; trained for seconds."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -102,7 +97,7 @@ def make_chooser(folder: Path, asked: Sequence[Sequence[Message]], *, steps: int
     return folder
 
 
-def prepared(folder: Path, count: int = 36) -> list[str]:
+def prepared(folder: Path, count: int = 48) -> list[str]:
     """Rows and a policy in `folder`; the overrides that name them."""
     rows, asked = choices(count)
     write_rows(folder / "rows.parquet", rows)

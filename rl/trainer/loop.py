@@ -53,7 +53,7 @@ class Place:
 
 
 class RolloutLoop(AgentLoopBase):
-    """What the three loops share. The environment is made once for each process and config."""
+    """What the three loops share. The environment is made once for each process and config; a loop keeps no rollout."""
 
     _places: ClassVar[dict[str, Place]] = {}
 
@@ -66,7 +66,7 @@ class RolloutLoop(AgentLoopBase):
             place = self._place()
             policy = ServerPolicy(self, sampling_params, place.max_tokens, self._seed(place, kwargs))
             row = _row(kwargs["row"])
-            episode = await self._play(place, row, policy)
+            episode = await self._play(place, row, policy, kwargs["global_steps"])
             samples = samples_of(row, episode, await _baselines(place, row))
         except Exception as error:
             name = str(kwargs["extra_info"].get("index"))
@@ -78,8 +78,8 @@ class RolloutLoop(AgentLoopBase):
         return self._outputs(samples, policy.versions or (version, version))
 
     @abstractmethod
-    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
-        """One run of `row`."""
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy, step: int) -> Episode:
+        """One run of `row` at training step `step`."""
 
     def _place(self) -> Place:
         path = self.config.actor_rollout_ref.model.path
@@ -128,7 +128,7 @@ class RolloutLoop(AgentLoopBase):
 class ManagerLoop(RolloutLoop):
     """The manager's episode (paper, algorithm 1)."""
 
-    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy, step: int) -> Episode:
         assert isinstance(row, ManagerRow), f"agent_name is 'manager', the row's kind {row.kind!r}"
         return await place.environment.manage(row, policy)
 
@@ -136,23 +136,17 @@ class ManagerLoop(RolloutLoop):
 class SessionLoop(RolloutLoop):
     """A session of several turns; greedy sampling has nothing to compare, so it tries each decision once."""
 
-    async def run(self, sampling_params: dict[str, Any], **kwargs: Any) -> list[AgentLoopOutput]:
-        """As `RolloutLoop.run`."""
-        self._greedy = sampling_params.get("temperature") == 0
-        self._step = int(kwargs["global_steps"])
-        return await super().run(sampling_params, **kwargs)
-
-    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy, step: int) -> Episode:
         assert isinstance(row, ManagerRow), f"agent_name is 'session', the row's kind {row.kind!r}"
         said = place.settings.session
-        how = Session(1 if self._greedy else said.rolls, said.credit, place.settings.seed + self._step)
+        how = Session(1 if policy.greedy else said.rolls, said.credit, place.settings.seed + step)
         return await place.environment.session(row, policy, how)
 
 
 class AnswererLoop(RolloutLoop):
     """The answerer's episode (paper, algorithm 2)."""
 
-    async def _play(self, place: Place, row: Row, policy: ServerPolicy) -> Episode:
+    async def _play(self, place: Place, row: Row, policy: ServerPolicy, step: int) -> Episode:
         assert isinstance(row, AnswererRow), f"agent_name is 'answerer', the row's kind {row.kind!r}"
         return await place.environment.answer(row, policy)
 

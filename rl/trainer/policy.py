@@ -28,7 +28,7 @@ class ServerPolicy:
     servers. `versions`: the versions of the weights that replied, oldest and newest; None before the first reply.
     """
 
-    _prompts: ClassVar[OrderedDict[tuple[tuple[str, str], ...], tuple[int, ...]]] = OrderedDict()
+    _prompts: ClassVar[OrderedDict[tuple[str, ...], tuple[int, ...]]] = OrderedDict()
 
     def __init__(self, loop: AgentLoopBase, sampling: Mapping[str, Any], max_tokens: int, seed: str = "") -> None:
         self._loop = loop
@@ -39,6 +39,11 @@ class ServerPolicy:
         self._seed = seed
         self._calls = 0
         self.versions: tuple[int, int] | None = None
+
+    @property
+    def greedy(self) -> bool:
+        """Whether it always says what is likeliest."""
+        return self._sampling.get("temperature") == 0
 
     async def complete(self, messages: Sequence[Message]) -> Completion:
         """The reply to `messages`.
@@ -67,7 +72,7 @@ class ServerPolicy:
 
     def _render(self, messages: Sequence[Message]) -> tuple[int, ...]:
         """The tokens of `messages` by the chat template; never truncated, which verl's own helper does silently."""
-        key = tuple((message["role"], message["content"]) for message in messages)
+        key = (str(self._tokenizer.name_or_path), *(text for one in messages for text in (one["role"], one["content"])))
         found = self._prompts.get(key)
         if found is None:
             found = tuple(self._loop.continuous_token_builder.build_initial_tokens([dict(one) for one in messages]))

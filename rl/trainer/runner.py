@@ -8,7 +8,6 @@ from typing import Any, cast
 import ray
 import transfer_queue as tq
 from omegaconf import DictConfig, OmegaConf
-from verl.trainer.ppo.v1 import AgentLoopManagerTQ
 from verl.utils.logging_utils import configure_verl_logging
 
 log = logging.getLogger(__name__)
@@ -43,7 +42,9 @@ class TaskRunner:
 
 
 def _rollouts(config: DictConfig, trainer: Any) -> Any:
-    return AgentLoopManagerTQ.create(
+    from memory_r1.rl.trainer.workers import LoopManager
+
+    return LoopManager.create(
         config=config,
         llm_client=trainer.get_llm_client(),
         teacher_client=trainer.get_teacher_client(),

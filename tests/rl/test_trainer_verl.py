@@ -15,10 +15,10 @@ from tests.trainer_run import mean, prepared, train
 
 pytestmark = pytest.mark.timeout(1500)
 
-PPO = ["parts/algorithm@_global_=ppo", "data.train_batch_size=12", "actor_rollout_ref.actor.ppo_mini_batch_size=12"]
+PPO = ["parts/algorithm@_global_=ppo", "data.train_batch_size=48"]
 SHOWN = """
-reward/mean reward/delete reward/noop part/em groups baseline/noop baseline/oracle malformed truncated lost decisions
-operation/noop right/delete right/noop seconds/generation seconds/answering seconds/environment seconds/update
+reward/mean reward/delete part/em groups baseline/noop baseline/oracle malformed truncated lost decisions
+operation/noop right/delete seconds/generation seconds/answering seconds/environment seconds/update
 seconds/other response_tokens
 """.split()
 THEIRS = ["actor/pg_loss", "actor/ppo_kl", "actor/entropy", "response_length/mean", "timing_s/step", "actor/grad_norm"]
@@ -55,16 +55,17 @@ def test_three_steps_of_grpo_and_the_best_checkpoint(tmp_path: Path, data: list[
 
 def test_three_steps_of_ppo_with_a_critic(tmp_path: Path, data: list[str]) -> None:
     steps = train(tmp_path, *data, *PPO, "trainer.total_training_steps=3")
-    check_steps(steps, rows=12)
+    check_steps(steps, rows=48)
     assert all(math.isfinite(step["critic/vf_loss"]) for step in steps)
 
 
 def test_a_policy_learns_what_shuffled_rewards_do_not_teach(tmp_path: Path, data: list[str]) -> None:
-    options = ["trainer.total_training_steps=16", "actor_rollout_ref.actor.optim.lr=4e-4"]
+    options = ["trainer.total_training_steps=24", "actor_rollout_ref.actor.optim.lr=6e-4"]
     learned = train(tmp_path / "learned", *data, *options, "actor_rollout_ref.actor.use_kl_loss=false")
     control = train(
         tmp_path / "control", *data, *options, "actor_rollout_ref.actor.use_kl_loss=false", "memory_r1.control=shuffled"
     )
-    start, name = mean(learned[:2], "memory_r1/reward/mean"), "memory_r1/reward/mean"
-    assert mean(learned[-3:], name) > start + 0.6 * (1 - start)
-    assert mean(control[-3:], name) < start + 0.3 * (1 - start)
+    name = "memory_r1/reward/mean"
+    assert mean(learned[:2], name) < 0.65
+    assert mean(learned[-4:], name) > 0.85
+    assert mean(control[-4:], name) < 0.7
