@@ -20,7 +20,7 @@ _MINI = 12
 _SESSIONS = (
     f"data.train_batch_size={_MINI}", f"actor_rollout_ref.actor.ppo_mini_batch_size={_MINI}",
     f"actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu={_MINI}", "actor_rollout_ref.rollout.n=1",
-    "actor_rollout_ref.actor.optim.lr=5e-5", "memory_r1.session.rolls=4",
+    "actor_rollout_ref.actor.optim.lr=5e-5", "++memory_r1.session.rolls=4",
 )  # fmt: skip
 _SINGLE = (
     f"data.train_batch_size={BATCH}", "actor_rollout_ref.actor.ppo_mini_batch_size=3",
@@ -32,17 +32,17 @@ RUNS = {
     run.name: run
     for run in (
         Run("grpo-manager", "manager", "grpo", STEPS, 6),
-        Run("shuffled-manager", "manager", "grpo", STEPS, 6, ("memory_r1.control=shuffled",)),
+        Run("shuffled-manager", "manager", "grpo", STEPS, 6, ("++memory_r1.control=shuffled",)),
         Run("ppo-manager", "manager", "ppo", STEPS, BATCH, _PPO),
         Run("grpo-answerer", "answerer", "grpo", STEPS, 6),
-        Run("shuffled-answerer", "answerer", "grpo", STEPS, 6, ("memory_r1.control=shuffled",)),
+        Run("shuffled-answerer", "answerer", "grpo", STEPS, 6, ("++memory_r1.control=shuffled",)),
         Run("ppo-answerer", "answerer", "ppo", STEPS, BATCH, _PPO),
         Run("sft-manager", "manager", "sft", STEPS, BATCH, _SFT),
         Run("f1-answerer", "answerer", "grpo", STEPS, 6, rewards="f1"),
         Run("single-manager", "manager", "grpo", 12, BATCH, _SINGLE, natural=True),
         Run("session-manager", "manager", "grpo", 12, _MINI, _SESSIONS, turns=4, natural=True),
         Run(
-            "broadcast-manager", "manager", "grpo", 12, _MINI, (*_SESSIONS, "memory_r1.session.credit=broadcast"),
+            "broadcast-manager", "manager", "grpo", 12, _MINI, (*_SESSIONS, "++memory_r1.session.credit=broadcast"),
             turns=4, natural=True,
         ),
         Run("sft-answerer", "answerer", "sft", 2 * STEPS, BATCH, _SFT),

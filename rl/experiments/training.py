@@ -21,18 +21,23 @@ def train(run: Run, folder: Folder, seed: int) -> Path:
     Not the best by validation: experiments compare what equally many steps do. Raises TrainingError, SettingsError,
     InputError.
     """
-    setup, out = folder.setup, folder.run(run, seed)
-    made = [out / "rows" / name for name in ("train.parquet", "validation.parquet")]
+    made = [folder.run(run, seed) / "rows" / name for name in ("train.parquet", "validation.parquet")]
     if not all(path.is_file() for path in made):
-        write_data(run, setup, seed, out / "rows")
+        write_data(run, folder.setup, seed, made[0].parent)
+    prepared = plan.prepare(request(run, folder, seed, made[0]))
+    launch.train(prepared)
+    return export(prepared.out, folder.policy(run, seed), "last").folder
+
+
+def request(run: Run, folder: Folder, seed: int, data: Path) -> plan.Request:
+    """The training command of `run` with `seed` on `data`."""
+    setup, manages = folder.setup, run.role == "manager"
     settings = [*run.settings, f"trainer.save_freq={ONCE}"]
     if run.algorithm != "sft":
-        settings += [f"memory_r1.distil={str(run.distil).lower()}", "memory_r1.baselines=false"]
-    request = plan.Request(
-        roles=(run.role,), algorithm=run.algorithm, config=CONFIG, data=str(made[0]), out=out,
-        model=setup.answerer_policy if run.role == "answerer" else setup.policy,
-        answerer="" if run.role == "answerer" or run.algorithm == "sft" else setup.answerer,
+        settings += [f"++memory_r1.distil={str(run.distil).lower()}", "++memory_r1.baselines=false"]
+    return plan.Request(
+        roles=(run.role,), algorithm=run.algorithm, config=CONFIG, data=str(data), out=folder.run(run, seed),
+        model=setup.policy if manages else setup.answerer_policy,
+        answerer=setup.answerer if manages and run.algorithm != "sft" else "",
         rewards=run.rewards, steps=steps_of(run, setup), seed=seed, settings=tuple(settings),
     )  # fmt: skip
-    launch.train(plan.prepare(request))
-    return export(out, folder.policy(run, seed), "last").folder
