@@ -15,7 +15,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 from omegaconf import OmegaConf
@@ -63,7 +63,7 @@ class RolloutLoop(AgentLoopBase):
         """Run the row in `kwargs["row"]` once. Every decision that the policy was asked for is one output."""
         version = int(kwargs["global_steps"]) - 1
         try:
-            place = self._place()
+            place = self._place
             policy = ServerPolicy(self, sampling_params, place.max_tokens, self._seed(place, kwargs))
             row = _row(kwargs["row"])
             episode = await self._play(place, row, policy, kwargs["global_steps"])
@@ -81,6 +81,7 @@ class RolloutLoop(AgentLoopBase):
     async def _play(self, place: Place, row: Row, policy: ServerPolicy, step: int) -> Episode:
         """One run of `row` at training step `step`."""
 
+    @cached_property
     def _place(self) -> Place:
         path = self.config.actor_rollout_ref.model.path
         key = json.dumps([OmegaConf.to_container(self.config[KEY], resolve=True), path], sort_keys=True)

@@ -6,7 +6,7 @@ takes here. Ours keep nothing of a rollout between calls, so one serves them all
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import hydra
 import ray
@@ -18,7 +18,7 @@ from verl.experimental.agent_loop.agent_loop import (
 )
 from verl.trainer.ppo.v1 import AgentLoopManagerTQ, AgentLoopWorkerTQ
 
-_Worker: type[Any] = AgentLoopWorkerTQ.__ray_metadata__.modified_class  # pyright: ignore[reportAttributeAccessIssue]
+_Worker: Any = cast(Any, AgentLoopWorkerTQ).__ray_metadata__.modified_class
 """The class behind verl's Ray actor, which can't be subclassed itself."""
 
 
