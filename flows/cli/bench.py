@@ -1,4 +1,4 @@
-"""Commands that measure: bench turn, search, write, fork, overhead, recall, world."""
+"""Commands that measure: bench turn, search, write, fork, train, overhead, recall, world."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ SeedOption = Annotated[int, typer.Option(min=0, metavar="N", help="The seed of t
 OverheadTurnsOption = Annotated[int, typer.Option("--turns", min=40, metavar="N", help="Turns whose work is measured.")]
 OverheadSizeOption = Annotated[int, typer.Option("--size", min=40, metavar="N", help="Memories that are searched.")]
 SystemsOption = Annotated[str, typer.Option(metavar="NAME,NAME", help="Libraries to measure.")]
+StepsOption = Annotated[int, typer.Option(min=2, metavar="N", help="Steps of each; the first is not counted.")]
+AnswererOption = Annotated[
+    str, typer.Option("--answerer", metavar="MODEL", help="The frozen answerer. Default: the policy itself.")
+]
 CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often.")]
 
 
@@ -68,6 +72,16 @@ def fork(ctx: typer.Context, count: CountOption = 500, size: SizeOption = 300) -
     from memory_r1.rl.bench.fork import fork as measure
 
     _report(ctx, measure(size, count))
+
+
+@app.command()
+def train(ctx: typer.Context, steps: StepsOption = 8, answerer: AnswererOption = "") -> None:
+    """Where the seconds of a training step of 48 decisions go, by GRPO and PPO; --model FOLDER is the policy."""
+    from memory_r1.rl.bench.train import train as measure
+
+    model = options(ctx).values.get("model") or "tiny"
+    beside = model if model == "tiny" else f"local:{model.removeprefix('local:')}"
+    _report(ctx, measure(model, answerer or beside, steps))
 
 
 @app.command()
