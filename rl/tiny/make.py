@@ -20,7 +20,7 @@ SEED = 1_000_003
 """Of the worlds whose texts the tokenizer is made of: no training or test world has it."""
 
 
-def texts(size: Size, worlds: int = 24) -> Iterator[str]:
+def texts(size: Size, worlds: int) -> Iterator[str]:
     """The prompts without their constants, and the replies, of some worlds."""
     for number in range(worlds):
         for example in asyncio.run(examples(make_world(SEED, "train", number, size), Taught(spoiled=0.1))):
@@ -28,9 +28,12 @@ def texts(size: Size, worlds: int = 24) -> Iterator[str]:
             yield example.reply
 
 
-def make(out: Path, size: str = "tiny", names: int = 120, seed: int = 0) -> None:
-    """Write model, tokenizer and limits to the folder `out`. `names`: of the closed vocabulary, 0 for an open one."""
-    tokenizer = build(texts(Size(names=names)), closed_names(names))
+def make(out: Path, size: str = "tiny", names: int = 120, seed: int = 0, worlds: int = 24) -> None:
+    """Write model, tokenizer and limits to the folder `out`. `names`: of the closed vocabulary, 0 for an open one.
+
+    `worlds`: so many are read for the tokenizer.
+    """
+    tokenizer = build(texts(Size(names=names), worlds), closed_names(names))
     out.mkdir(parents=True, exist_ok=True)
     make_model(size, tokenizer, seed).save_pretrained(out)
     tokenizer.save_pretrained(out)
