@@ -10,6 +10,7 @@ whole, and the trainer counts it. Loops are registered by `agent_loops.yaml`.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 from abc import abstractmethod
@@ -89,6 +90,9 @@ class RolloutLoop(AgentLoopBase):
             settings, trained = read_settings(self.config), Policy.at(path)
             most = trained.max_tokens(settings, self.rollout_config.response_length)
             self._places[key] = Place(settings, build_environment(settings, trained), most)
+            # What a process has loaded by now stays: collecting garbage need not walk over it between rollouts.
+            gc.collect()
+            gc.freeze()
         return self._places[key]
 
     def _seed(self, place: Place, kwargs: dict[str, Any]) -> str:
