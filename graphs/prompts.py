@@ -139,6 +139,9 @@ def repair(prompt: Prompt, reply: str, error: str) -> Prompt:
     return Prompt([*prompt.messages, *said], prompt.shown)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False).encode
+
+
 def clock(time: datetime) -> str:
     """A time as the paper writes it: "7:20 pm on 16 June, 2023"."""
     hour, half = time.hour % 12 or 12, "am" if time.hour < 12 else "pm"
@@ -147,7 +150,7 @@ def clock(time: datetime) -> str:
 
 def quote(value: object) -> str:
     """`value` as JSON on one line. Also the line breaks that JSON lets pass are escaped."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = _JSON(value)
     for character in ("\u0085", "\u2028", "\u2029"):
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
