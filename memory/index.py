@@ -2,61 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_r1.memory.analysis import analyze, index_text
+from memory_r1.memory.index_row import IndexRow
 from memory_r1.memory.layout import Column, Floats, Ints, Layout
-from memory_r1.memory.lexicon import CONCEPT, DATED, NUMBERED, concepts
+from memory_r1.memory.lexicon import CONCEPT
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.types import Memory
-
-_DIGIT = re.compile(r"\d")
-
-
-@dataclass(frozen=True, slots=True)
-class IndexRow:
-    """What the index keeps of one memory. Make it by `IndexRow.of`.
-
-    `session`, `index`: the place of its newest source turn. `terms`: what a store indexes as text, joined by
-    spaces: those of the text, then their concepts. `asks`: its text ends as a question.
-    """
-
-    id: str
-    speaker: str
-    session: str
-    index: int
-    terms: tuple[str, ...]
-    asks: bool = False
-    entities: tuple[str, ...] = ()
-    counts: dict[str, int] = field(default_factory=dict[str, int], compare=False, repr=False)
-
-    @classmethod
-    def of(cls, memory: Memory) -> IndexRow:
-        """The row of `memory`."""
-        terms = analyze(index_text(memory.text, memory.speaker, memory.when, memory.recorded))
-        names = _names(memory.speaker)
-        terms += tuple(concepts([term for term in terms if term not in names]))
-        if memory.when:
-            terms += (DATED,)
-        if _DIGIT.search(memory.text):
-            terms += (NUMBERED,)
-        asks = memory.text.rstrip().endswith("?")
-        counts: dict[str, int] = {}
-        for term in terms:
-            counts[term] = counts.get(term, 0) + 1
-        place = (memory.session, memory.index)
-        return cls(memory.id, memory.speaker, *place, terms, asks, memory.entities, counts)
-
-
-@lru_cache(maxsize=4096)
-def _names(speaker: str) -> frozenset[str]:
-    return frozenset(analyze(speaker))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,6 +38,12 @@ _Postings = dict[str, tuple[NDArray[np.intp], Floats]]
 """For each term the positions of the rows that hold it, ascending, and how often each does."""
 _Places = dict[str, list[tuple[int, int]]]
 """The same in pairs: quick to extend, slow to read. A list that a version holds does not change any more."""
+_Question = tuple[tuple[str, ...], bytes]
+"""A query's terms, and its vector."""
+_Found = tuple[Floats, Floats, list[int]]
+"""By row the cosine; by term and row how often it occurs; by term in how many rows. Not to be changed."""
+_SHARED, _ASKED = 2_048, 8
+"""Up to so many rows, the findings of so many questions are kept."""
 _FEW = 16
 """Up to so many pairs are read one by one."""
 _LIVE = np.ones(128, dtype=np.bool_)
@@ -90,11 +51,33 @@ _LIVE = np.ones(128, dtype=np.bool_)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Base:
-    """The large, shared part of an index: rows, where each stands, and their postings."""
+    """The large, shared part of an index: rows, where each stands, and their postings.
+
+    `asked`: what the last questions found in it, the newest first. Forks of one bank are asked the same questions.
+    """
 
     part: _Part
     position: dict[str, int]
     postings: _Postings
+    asked: list[tuple[_Question, _Found]] = field(default_factory=list["tuple[_Question, _Found]"])
+
+    def found(self, query: Query) -> _Found:
+        """What `query` finds in these rows, live or not."""
+        question = (query.terms, query.vector.tobytes())
+        for other, found in self.asked:
+            if other == question:
+                return found
+        size = len(self.part.rows)
+        counts, rows = np.zeros((len(query.terms), size), dtype=np.float32), [0] * len(query.terms)
+        for at, term in enumerate(query.terms):
+            if term in self.postings:
+                places, often = self.postings[term]
+                counts[at][places] = often
+                rows[at] = len(places)
+        found = (self.part.vectors @ query.vector, counts, rows)
+        if size <= _SHARED:
+            self.asked[:] = [(question, found), *self.asked[: _ASKED - 1]]
+        return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,10 +141,10 @@ class BankIndex:
 
     def candidates(self, query: Query) -> Candidates:
         """Every live memory, in order of insertion, as `rank` reads it."""
-        dense = self._base.part.vectors @ query.vector
+        dense, counts, found = self._base.found(query)
         if self._over.rows:
             dense = np.concatenate([dense, self._over.vectors @ query.vector])
-        counts, found = self._counts(query.terms)
+            counts, found = self._counts(query.terms, counts, found)
         if self._ended:
             kept = np.flatnonzero(self._live)
             dense, counts = dense[kept], counts.take(kept, axis=1)
@@ -169,25 +152,22 @@ class BankIndex:
         layout = self._layout()
         return Candidates(layout, dense, counts, np.array(found, dtype=np.int32), len(layout))
 
-    def _counts(self, terms: Sequence[str]) -> tuple[Floats, list[int]]:
-        """How often each of `terms` occurs in each memory, live or not: (terms, n); and in how many it does."""
-        counts, found = np.zeros((len(terms), len(self._live)), dtype=np.float32), [0] * len(terms)
-        base, over = self._base.postings, self._places
+    def _counts(self, terms: Sequence[str], counted: Floats, found: Sequence[int]) -> tuple[Floats, list[int]]:
+        """How often each of `terms` occurs in each memory, and in how many it does, from what the base tells."""
+        size = counted.shape[1]
+        counts, rows = np.zeros((len(terms), len(self._live)), dtype=np.float32), list(found)
+        counts[:, :size] = counted
         for at, term in enumerate(terms):
-            if term in base:
-                places, often = base[term]
-                counts[at][places] = often
-                found[at] = len(places)
-            if term in over:
-                pairs = over[term]
-                found[at] += len(pairs)
+            if term in self._places:
+                pairs = self._places[term]
+                rows[at] += len(pairs)
                 if len(pairs) > _FEW:
                     places, often = np.array(pairs).T
                     counts[at][places] = often
                     continue
                 for place, count in pairs:
                     counts[at, place] = count
-        return counts, found
+        return counts, rows
 
     def _layout(self) -> Layout:
         """The layout of the live memories; made once."""
