@@ -42,8 +42,8 @@ def second_metrics(records: Sequence[Record], timing: Mapping[str, float], prefi
     """Where the wall seconds of a step went. `timing`: verl's, by phase ("gen" samples, "step" is all).
 
     generation, answering, environment: as `rollouts.clocks` divides them, summed over rollouts; with one process that
-    rolls out they are real seconds of the step. `update`: verl's phases from the log probabilities to the new weights.
-    `other`: what remains of the step, verl's queue and dispatch.
+    rolls out they are real seconds of the step, of which generation and answering may overlap. `update`: verl's phases
+    from the log probabilities to the new weights. `other`: what remains of the step, verl's queue and dispatch.
     """
     found = {
         "generation": sum(record.generation_s for record in records),

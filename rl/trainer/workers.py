@@ -22,6 +22,10 @@ _Worker: Any = cast(Any, AgentLoopWorkerTQ).__ray_metadata__.modified_class
 """The class behind verl's Ray actor, which can't be subclassed itself."""
 
 
+SPENT = frozenset({"row", "raw_prompt", "prompt", "dummy_tensor", "tools_kwargs", "interaction_kwargs"})
+"""Columns of a row that nobody reads after its rollout; `row` alone is longer than its samples."""
+
+
 class LoopWorker(_Worker):
     """Runs rollouts. None is traced: verl's workers of this trainer trace none either."""
 
@@ -34,9 +38,10 @@ class LoopWorker(_Worker):
         trace: bool = True,
         **row: Any,
     ) -> None:
-        """As verl's, without a trace."""
+        """As verl's, without a trace. What only rollouts read doesn't travel on with every sample."""
         output = await self._loop(agent_name).run(sampling_params, **row)
-        await self._agent_loop_postprocess(output, trajectory["validate"], **row)
+        kept = {name: value for name, value in row.items() if name not in SPENT}
+        await self._agent_loop_postprocess(output, trajectory["validate"], **kept)
 
     def _loop(self, name: str) -> AgentLoopBase:
         """The loop `name`, made as verl makes it for a rollout. Raises KeyError for one that is not registered."""
