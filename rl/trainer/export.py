@@ -120,9 +120,11 @@ def _copy(source: Path, draft: Path) -> int:
     if not source.is_dir():
         raise InputError(f"the run's best policy is the one it began with, {str(source)!r}: export --which last")
     shutil.copytree(source, draft)
-    from transformers import AutoModelForCausalLM
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    return int(AutoModelForCausalLM.from_pretrained(draft).num_parameters())
+    with torch.device("meta"):
+        return int(AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(draft)).num_parameters())
 
 
 def _assemble(found: Checkpoint, draft: Path) -> int:
