@@ -33,10 +33,13 @@ class Trainer(SFTTrainer):
         self.train_sampler, self.train_dataloader = self._loader(self.train_dataset, ranks)
         self.val_sampler, self.val_dataloader = None, None
         if self.val_dataset is not None:
-            self.val_sampler, self.val_dataloader = self._loader(self.val_dataset, ranks)
+            self.val_sampler, self.val_dataloader = self._loader(self.val_dataset, ranks, whole=False)
 
-    def _loader(self, examples: Any, ranks: tuple[int, int]) -> tuple[ByLength, StatefulDataLoader]:
+    def _loader(self, examples: Any, ranks: tuple[int, int], whole: bool = True) -> tuple[ByLength, StatefulDataLoader]:
+        """The order and the loader. `whole`: of full batches; else few examples make a smaller one."""
         batch = self.train_batch_size_per_dp
+        if not whole:
+            batch = max(1, min(batch, len(examples) // ranks[1]))
         sampler = ByLength(examples.lengths, batch, ranks, self.config.trainer.seed)
         loader = StatefulDataLoader(
             dataset=examples, batch_size=batch, sampler=sampler, collate_fn=self.collate_fn,
