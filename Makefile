@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test lint types venv clean
+.PHONY: demo test gpu lint types venv clean
 
 comma := ,
 DEMO_EXTRA := $(if $(filter tiny local:%,$(MODEL)),$(comma)local,$(if $(filter-out rules,$(MODEL)),$(comma)openai))
@@ -22,6 +22,11 @@ test: venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(TEST_EXTRAS)]'
 	@$(MAKE) --no-print-directory lint types
 	$(BIN)/python -m pytest $(ARGS)
+
+# On a machine with a GPU: a model from scratch through SFT and GRPO, and where the GPU's time goes (rl/TRAINING.md).
+gpu: venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[flows,train]' 'verl[vllm]==0.9.1'
+	$(BIN)/python -m memory_r1.rl.bench.gpu --out gpu-run $(ARGS)
 
 lint:
 	$(BIN)/ruff check .

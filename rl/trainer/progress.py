@@ -138,6 +138,11 @@ class Progress:
         parts += [f"{name} {self._metrics[key]:.3g}" for key, name in SHOWN.items() if key in self._metrics]
         return " · ".join(parts)
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of every metric so far."""
+        return dict(self._metrics)
+
     def summary(self) -> dict[str, float]:
         """The last values of the shown metrics, by their full names."""
         return {key: self._metrics[key] for key in SHOWN if key in self._metrics}
