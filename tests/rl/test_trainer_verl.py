@@ -15,7 +15,7 @@ from tests.trainer_run import mean, prepared, train
 
 pytestmark = pytest.mark.timeout(1500)
 
-PPO = ["parts/algorithm@_global_=ppo", "data.train_batch_size=48"]
+PPO = ["parts/algorithm@_global_=ppo"]
 SHOWN = """
 reward/mean reward/delete part/em groups baseline/noop baseline/oracle malformed truncated lost decisions
 operation/noop right/delete seconds/generation seconds/answering seconds/environment seconds/update
