@@ -2,7 +2,8 @@
 
 A text is cut into names, numbers, dates, the world's words, and the phrases between them. A piece that is frequent in
 the world is one token, wherever it stands, so that a copied name is a copied token; a constant instruction of the
-prompts is one token, too. Any other text is still written without loss, in shorter pieces and single bytes.
+prompts is one token, too. Any other text is still written without loss, in shorter pieces and single bytes. What is
+left out of an answerer's prompt is named here (`UNSEEN`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from memory_r1.graphs import prompts
@@ -22,7 +23,7 @@ from memory_r1.rl.world.language import COUNTS
 
 PAD, END = "<|pad|>", "<|end|>"
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
-CONSTANTS = (prompts.MANAGER, prompts.ANSWERER, prompts.EXTRACTOR)
+CONSTANTS = (prompts.MANAGER, prompts.ANSWERER, prompts.EXTRACTOR, prompts.PLAIN_ANSWERER)
 """Instructions that are one token each."""
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
@@ -32,6 +33,11 @@ PIECES, MERGES = 900, 250
 """So many frequent pieces at most, and so many merges for all other text."""
 LENGTH = 1_024
 """Tokens of prompt and reply together."""
+
+_CLOCK = r"\d{1,2}:\d\d [ap]m on \d{1,2} [A-Z][a-z]+, \d{4}"
+UNSEEN = ((rf'(?<=\n- "\d{{1,2}}") {_CLOCK}(?=: ")', ""), (rf"\nAsked at {_CLOCK}\.(?=\nQuestion: )", ""))
+"""What a tiny policy doesn't see, and what it sees instead: when a memory was recorded, and when the question is asked.
+No answer of the world depends on either; both are two fifths of an answerer's prompt."""
 
 _HEADINGS = ("Memories", "Question", "Facts", "Asked", "Before", "Last", "Dates", "Where", "What", "Which", "When",
              "Does", "How")  # fmt: skip
@@ -60,8 +66,9 @@ def build(texts: Iterable[str], names: Sequence[str] = (), pieces: int = PIECES)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     cut = pre_tokenizers.Split(Regex(pattern()), "isolated")
     counts: Counter[str] = Counter()
+    seen = normalizers.Sequence([normalizers.Replace(Regex(old), new) for old, new in UNSEEN])
     for text in texts:
-        counts.update(piece for piece, _ in cut.pre_tokenize_str(text))
+        counts.update(piece for piece, _ in cut.pre_tokenize_str(seen.normalize_str(text)))
     closed = dict.fromkeys([*names, *(str(number) for number in range(60))])
     is_name = re.compile("[A-Z][a-z]{3,}").fullmatch
     frequent = [piece for piece, _ in counts.most_common() if len(piece) > 1 and not is_name(piece)][:pieces]
@@ -70,6 +77,7 @@ def build(texts: Iterable[str], names: Sequence[str] = (), pieces: int = PIECES)
     for piece in (*closed, *sorted(frequent)):
         vocabulary.setdefault(encode.pre_tokenize_str(piece)[0][0], len(vocabulary))
     core = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=True))
+    core.normalizer = seen
     core.pre_tokenizer = pre_tokenizers.Sequence([cut, encode])
     core.decoder = decoders.ByteLevel()
     core.add_special_tokens([PAD, END, *ROLES])

@@ -1,7 +1,8 @@
 """Supervised examples as verl's trainer takes them: tokenised once, with a loss on the replies alone.
 
 The prompt's tokens are those that the model is asked with when it plays the role, and the reply's are tokenised apart
-from them: so what is learned is what is sampled. Batches hold examples of like length, or most of a batch is padding.
+from them: so what is learned is what is sampled. An example may have several replies, and learns all of them. Batches
+hold examples of like length, or most of a batch is padding.
 """
 
 from __future__ import annotations
@@ -52,38 +53,50 @@ class Examples(Dataset[dict[str, torch.Tensor]]):
         return len(self._order)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        ids, prompt = self._items[self._order[index]]
-        count = len(ids)
-        mask = torch.ones(count, dtype=torch.int64)
-        mask[:prompt] = 0
-        return {"input_ids": torch.tensor(ids), "position_ids": torch.arange(count), "loss_mask": mask}
+        ids, replied = self._items[self._order[index]]
+        mask = torch.tensor(replied, dtype=torch.int64)
+        return {"input_ids": torch.tensor(ids), "position_ids": torch.arange(len(ids)), "loss_mask": mask}
 
 
-def tokenise(rows: Sequence[Mapping[str, Any]], tokenizer: Any, longest: int) -> list[tuple[list[int], int]]:
-    """Of each row the token ids, and how many of them are the prompt's. The reply ends with the tokenizer's end token.
+def tokenise(rows: Sequence[Mapping[str, Any]], tokenizer: Any, longest: int) -> list[tuple[list[int], list[bool]]]:
+    """Of each row the token ids, and which of them are a reply's. A reply ends with the tokenizer's end token.
 
     Raises SettingsError for a chat template that rewrites the prompt when a reply follows, or too long an example.
     """
-    prompts, replies = [], []
-    for row in rows:
-        messages = list(row["messages"])
-        asked = tokenizer.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
-        whole = tokenizer.apply_chat_template(messages, tokenize=False)
-        if not whole.startswith(asked):
+    parts = [_parts(list(row["messages"]), tokenizer) for row in rows]
+    encoded = iter(_encode(tokenizer, [text for row in parts for text, _ in row]))
+    made: list[tuple[list[int], list[bool]]] = []
+    for row, given in zip(parts, rows, strict=True):
+        ids: list[int] = []
+        replied: list[bool] = []
+        for _, is_reply in row:
+            found = next(encoded)
+            ids += found
+            replied += [is_reply] * len(found)
+        if len(ids) > longest:
+            raise SettingsError(
+                f"an example of {len(ids)} tokens is longer than data.max_length={longest}: {given.get('source')!r}; "
+                f"raise it, or show the role less"
+            )
+        made.append((ids, replied))
+    return made
+
+
+def _parts(messages: list[Any], tokenizer: Any) -> list[tuple[str, bool]]:
+    """The text of a conversation, cut into prompts and replies (True), in turn."""
+    parts: list[tuple[str, bool]] = []
+    done = ""
+    for at in (at for at, message in enumerate(messages) if message["role"] == "assistant"):
+        asked = tokenizer.apply_chat_template(messages[:at], tokenize=False, add_generation_prompt=True)
+        whole = tokenizer.apply_chat_template(messages[: at + 1], tokenize=False)
+        if not (whole.startswith(asked) and asked.startswith(done)):
             raise SettingsError("the model's chat template changes a prompt once it is answered: replies can't be cut")
         reply = whole[len(asked) :]
         end = reply.rfind(tokenizer.eos_token)
-        replies.append(reply[: end + len(tokenizer.eos_token)] if end >= 0 else reply + tokenizer.eos_token)
-        prompts.append(asked)
-    made = []
-    for front, back, row in zip(_encode(tokenizer, prompts), _encode(tokenizer, replies), rows, strict=True):
-        if len(front) + len(back) > longest:
-            raise SettingsError(
-                f"an example of {len(front) + len(back)} tokens is longer than data.max_length={longest}: "
-                f"{row.get('source')!r}; raise it, or show the role less"
-            )
-        made.append((front + back, len(front)))
-    return made
+        reply = reply[: end + len(tokenizer.eos_token)] if end >= 0 else reply + tokenizer.eos_token
+        parts += [(asked[len(done) :], False), (reply, True)]
+        done = asked + reply
+    return parts
 
 
 def resampled(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from memory_r1.graphs import parse, prompts
 from memory_r1.memory.errors import InputError
 from memory_r1.memory.types import Add, Answer, Delete, Fact, Memory, Noop, Turn, Update
+from memory_r1.rl.training.drills import recall, several
 from memory_r1.rl.training.replies import answerer_reply, extractor_reply, manager_reply
 from memory_r1.rl.training.sft import Taught, count_kinds, examples, telling
 from memory_r1.rl.world import Size, make_world
@@ -143,3 +144,32 @@ def test_an_answer_rests_on_what_tells_it():
 def test_every_world_can_be_taught(seed):
     found = asyncio.run(examples(make_world(seed, "train", 0, Size(1, 8)), Taught(asked=1, spoiled=0.3)))
     assert found
+
+
+def answered(example):
+    """The questions of an exercise and their replies, read."""
+    messages = [*example.messages, {"role": "assistant", "content": example.reply}]
+    asked = [message for message in messages if message["role"] != "system"]
+    assert [message["role"] for message in asked] == ["user", "assistant"] * (len(asked) // 2)
+    pairs = zip(asked[::2], asked[1::2], strict=True)
+    return [(one["content"], parse.read(parse.AnswerReply, two["content"])) for one, two in pairs]
+
+
+@pytest.mark.parametrize("names", [0, 60])
+def test_an_exercise_asks_for_what_its_list_says(names):
+    for example in recall(20, names):
+        (first, _), *_ = pairs = answered(example)
+        lines = first.split("\n")[:-1]
+        assert len(pairs) == len(lines)
+        for asked, reply in pairs:
+            beginning = json.loads(asked.split("\n")[-1])
+            assert f'- "{reply.selected[0]}": "{beginning}{reply.answer}."' in lines
+
+
+def test_several_questions_share_one_list():
+    world = make_world(3, "train", 0, SIZE)
+    made = several(world, moments=4)
+    assert made == several(world, moments=4) != several(world, moments=4, seed=1)
+    assert max(len(answered(example)) for example in made) > 3
+    known = {asked.answer for count in range(1, 21) for asked in world.questions(count)}
+    assert all(reply.answer in {*known, "No information available"} for one in made for _, reply in answered(one))

@@ -15,7 +15,7 @@ from memory_r1.graphs.local.folder import read_limits
 from memory_r1.memory.errors import InputError
 from memory_r1.rl.tiny.evaluate import evaluate, figures, judge, judged, taught_by
 from memory_r1.rl.tiny.make import LIMITS, make
-from memory_r1.rl.tiny.model import make_model
+from memory_r1.rl.tiny.model import BACK, make_model
 from memory_r1.rl.tiny.tokenizer import build
 from memory_r1.rl.training.sft import Taught, examples
 from memory_r1.rl.world import Size, make_world
@@ -53,12 +53,21 @@ def test_a_name_is_the_same_token_wherever_it_stands(tokenizer):
 
 
 def test_instructions_cost_one_token_and_a_prompt_what_its_content_costs(tokenizer, taught):
-    for constant in (prompts.MANAGER, prompts.ANSWERER, prompts.EXTRACTOR):
+    for constant in (prompts.MANAGER, prompts.ANSWERER, prompts.EXTRACTOR, prompts.PLAIN_ANSWERER):
         assert len(tokenizer.encode(constant, add_special_tokens=False)) == 1
     reply = '{"selected":["4"],"answer":"11 May 2023"}'
     assert pieces(tokenizer, reply) == ['{"selected":["', "4", '"],"answer":"', "11", " May 2023", '"}']
     shown = [tokenizer.apply_chat_template(one.messages, return_dict=False) for one in taught]
     assert max(map(len, shown)) < 200
+
+
+def test_a_policy_does_not_see_when_a_memory_was_recorded(tokenizer):
+    text = 'Memories:\n- "3" 1:05 pm on 2 May, 2023: "Ann likes tea."\nAsked at 2:05 pm on 2 May, 2023.\nQuestion: "?"'
+    assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False)) == (
+        'Memories:\n- "3": "Ann likes tea."\nQuestion: "?"'
+    )
+    other = '"Ann": "At 1:05 pm on 2 May, 2023: a walk."\nLast turn, 1:05 pm on 2 May, 2023:\n'
+    assert tokenizer.decode(tokenizer.encode(other, add_special_tokens=False)) == other
 
 
 def test_messages_are_tokenised_one_after_the_other(tokenizer, taught):
@@ -78,15 +87,15 @@ def test_a_made_folder_loads_as_it_was_written(tmp_path, taught):
     assert {one.exact for one in found} == {False}
 
 
-def test_the_first_heads_look_back_one_token_two_and_three(tokenizer):
+def test_the_first_heads_look_back(tokenizer):
     model = make_model("tiny", tokenizer).eval()
     model.set_attn_implementation("eager")
     tokens = torch.randint(0, len(tokenizer), (1, 40), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         (first, *_) = model(tokens, output_attentions=True).attentions
-    for head in range(first.shape[1]):
+    for head in range(BACK):
         found = first[0, head].argmax(-1)[5:] - torch.arange(5, 40)
-        assert (found == -(head + 1)).float().mean() > 0.9
+        assert (found == -(head + 1)).float().mean() > 0.8
 
 
 def test_a_model_is_the_same_for_the_same_seed(tokenizer):
