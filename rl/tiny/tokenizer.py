@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -19,6 +20,7 @@ from transformers import PreTrainedTokenizerFast
 from memory_r1.graphs import prompts
 from memory_r1.memory.days import MONTHS
 from memory_r1.rl.world import lexicon
+from memory_r1.rl.world.chance import TOWNS
 from memory_r1.rl.world.language import COUNTS
 
 PAD, END = "<|pad|>", "<|end|>"
@@ -39,6 +41,11 @@ UNSEEN = ((rf'(?<=\n- "\d{{1,2}}") {_CLOCK}(?=: ")', ""), (rf"\nAsked at {_CLOCK
 """What a tiny policy doesn't see, and what it sees instead: when a memory was recorded, and when the question is asked.
 No answer of the world depends on either; both are two fifths of an answerer's prompt."""
 
+WORDS = (
+    *lexicon.JOBS, *lexicon.PETS, *lexicon.ACTIVITIES, *lexicon.COLOURS, *lexicon.THINGS, *lexicon.RELATIONS, *COUNTS
+)  # fmt: skip
+"""The world's words: each is one token."""
+
 _HEADINGS = ("Memories", "Question", "Facts", "Asked", "Before", "Last", "Dates", "Where", "What", "Which", "When",
              "Does", "How")  # fmt: skip
 """Capitalised words of the prompts, which are no names."""
@@ -46,11 +53,7 @@ _HEADINGS = ("Memories", "Question", "Facts", "Asked", "Before", "Last", "Dates"
 
 def pattern() -> str:
     """The expression of what stands alone; what is between two matches is a piece, too."""
-    words = (
-        *lexicon.JOBS, *lexicon.PETS, *lexicon.ACTIVITIES, *lexicon.COLOURS, *lexicon.THINGS, *lexicon.RELATIONS,
-        *COUNTS,
-    )  # fmt: skip
-    listed = "|".join(sorted({re.escape(word) for word in words}, key=lambda word: (-len(word), word)))
+    listed = "|".join(sorted({re.escape(word) for word in WORDS}, key=lambda word: (-len(word), word)))
     months = "|".join(MONTHS)
     return (
         rf' (?:{months}) \d{{4}}| (?:{months}), \d{{4}}(?:: ")?|:\d\d [ap]m on |\d+|\b(?:{listed})\b'
@@ -58,18 +61,29 @@ def pattern() -> str:
     )
 
 
+def syllables() -> str:
+    """The expression of what a name is cut into: what ends with a vowel, and the ending of a town."""
+    front = "|".join("^[A-Z]" + "[a-z]" * more for more in range(12))
+    return (
+        rf"(?<={front})(?:{'|'.join(TOWNS)})$"
+        rf"|(?:^[A-Z][^aeiou\W]{{0,2}}|(?<={front})[^aeiou\W]{{1,2}})[aeiou](?=[a-z]*$)"
+    )
+
+
 def build(texts: Iterable[str], names: Sequence[str] = (), pieces: int = PIECES) -> PreTrainedTokenizerFast:
     """The tokenizer whose frequent pieces are those of `texts` (prompts without their constants, and replies).
 
-    `names`: each is one token. Without any, names are made of the merges that `texts` teach, as all other words are.
+    `names`: each is one token. Without any the vocabulary is open: names are made of syllables.
     """
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    cut = pre_tokenizers.Split(Regex(pattern()), "isolated")
+    cut: Any = pre_tokenizers.Split(Regex(pattern()), "isolated")
+    if not names:
+        cut = pre_tokenizers.Sequence([cut, pre_tokenizers.Split(Regex(syllables()), "isolated")])
     counts: Counter[str] = Counter()
     seen = normalizers.Sequence([normalizers.Replace(Regex(old), new) for old, new in UNSEEN])
     for text in texts:
         counts.update(piece for piece, _ in cut.pre_tokenize_str(seen.normalize_str(text)))
-    closed = dict.fromkeys([*names, *(str(number) for number in range(60))])
+    closed = dict.fromkeys([*names, *WORDS, *(str(number) for number in range(60))])
     is_name = re.compile("[A-Z][a-z]{3,}").fullmatch
     frequent = [piece for piece, _ in counts.most_common() if len(piece) > 1 and not is_name(piece)][:pieces]
     vocabulary, merges = _merged(counts, alphabet)

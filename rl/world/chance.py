@@ -39,7 +39,8 @@ _ONSETS = (
 )
 _VOWELS = ("a", "e", "i", "o", "u")
 _CODAS = ("", "", "", "n", "l", "s")
-_TOWNS = ("burg", "dorf", "field", "ford", "grad", "ham", "mouth", "stad", "ville", "wick")
+TOWNS = ("burg", "dorf", "field", "ford", "grad", "ham", "mouth", "stad", "ville", "wick")
+"""How the names of towns end."""
 _AVOIDED = ("nig", "fag", "naz", "put", "kak", "rap", "pede", "sod", "tit", "pot", "tom", "ban", "med", "mus", "get")
 """Beginnings of which an insult or an English word might be made."""
 _PREFIX = 3
@@ -136,7 +137,7 @@ _TRIES = 500
 def _word(chance: Chance, town: bool) -> str:
     while True:
         syllables = [chance.pick(_ONSETS) + chance.pick(_VOWELS) for _ in range(2 if town else 3)]
-        end = chance.pick(_TOWNS) if town else chance.pick(_CODAS)
+        end = chance.pick(TOWNS) if town else chance.pick(_CODAS)
         word = "".join([*syllables, end])
         if not word.startswith(_AVOIDED) and len(set(syllables)) == len(syllables):
             return word.capitalize()
