@@ -1,6 +1,6 @@
 """Imports verl for tests: it warns of what it imports itself, and here warnings are errors.
 
-    from tests import verl_imports  # noqa: F401  before anything that imports verl
+from tests import verl_imports  # noqa: F401  before anything that imports verl
 """
 
 import warnings

@@ -73,7 +73,7 @@ def split(steps: Sequence[Logged], samples: Sequence[tuple[float, float]]) -> Ta
 
     "gen" makes the response's tokens; the other phases read prompts and responses. "other": the rest of the step.
     """
-    seconds = dict.fromkeys((*PHASES, "other"), 0.0)
+    seconds: dict[str, float] = dict.fromkeys((*PHASES, "other"), 0.0)
     used: dict[str, list[float]] = {phase: [] for phase in seconds}
     made = read = 0.0
     for step in steps:
