@@ -100,8 +100,28 @@ def _unpinned(policy: Callable[..., Any], pin_memory: bool = True) -> Any:
     return policy(pin_memory=False)
 
 
+def log_probs() -> None:
+    """`verl.utils.torch_functional.logprobs_from_logits_v2`: all tokens in one operation, not one after the other.
+
+    verl saves memory by an operation for each row, which is each token where batches are not padded. A small vocabulary
+    needs no saving. SFT of a policy of 0.5 M parameters: 7.3 k tokens a CPU second without, 9.7 k with it.
+    """
+    import verl.utils.torch_functional as module
+
+    module.logprobs_from_logits_v2 = whole_log_probs
+
+
+def whole_log_probs(logits: Any, labels: Any) -> Any:
+    """The log probability of each label: `logits` (…, words), `labels` (…), as verl's own function returns it."""
+    from torch.nn.functional import cross_entropy
+
+    flat = cross_entropy(logits.reshape(-1, logits.shape[-1]), labels.reshape(-1), reduction="none")
+    return -flat.reshape(labels.shape)
+
+
 PATCHES: dict[str, Callable[[], None]] = {
     "process_group": process_group,
     "value_head": value_head,
     "pinned_memory": pinned_memory,
+    "log_probs": log_probs,
 }
