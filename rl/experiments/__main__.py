@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--held", type=int, default=200, help="rows of a test")
     run.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="of %(default)s")
     run.add_argument("--scale", type=float, default=1.0, help="times the steps of every run")
+    run.add_argument("--set", action="append", default=[], help="KEY=VALUE, for every RL run that has none of its own")
     table = commands.add_parser("table", help="the Markdown table of what is there")
     table.set_defaults(do=_table)
     table.add_argument("--out", type=Path, required=True)
@@ -65,7 +66,9 @@ def _run(given: argparse.Namespace) -> int:
     digests = {"policy": digest(policy), "answerer_policy": digest(other)}
     if answerer.startswith("local:"):
         digests["answerer"] = digest(answerer.removeprefix("local:"))
-    setup = Setup(policy, other, answerer, given.world, given.held, scale=given.scale, digests=digests)
+    setup = Setup(
+        policy, other, answerer, given.world, given.held, scale=given.scale, settings=tuple(given.set), digests=digests
+    )
     runner = Runner(Folder.open(given.out.resolve(), setup), train, _tell)
     return 0 if runner.run(given.names, [int(part) for part in given.seeds.split(",")]) else 1
 

@@ -91,8 +91,9 @@ def read_setup(out: Path) -> Setup:
     """The setup of the experiments in `out`. Raises InputError where there are none."""
     path = out / FILE
     try:
-        return Setup(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return Setup(**{**told, "settings": tuple(told["settings"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"there are no experiments in {str(out)!r}: {error}") from None
 
 

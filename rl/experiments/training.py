@@ -32,8 +32,10 @@ def train(run: Run, folder: Folder, seed: int) -> Path:
 def request(run: Run, folder: Folder, seed: int, data: Path) -> plan.Request:
     """The training command of `run` with `seed` on `data`."""
     setup, manages = folder.setup, run.role == "manager"
-    settings = [*run.settings, f"trainer.save_freq={ONCE}"]
+    settings = [f"trainer.save_freq={ONCE}", *run.settings]
     if run.algorithm != "sft":
+        own = {part.partition("=")[0] for part in run.settings}
+        settings += [part for part in setup.settings if part.partition("=")[0] not in own]
         settings += [f"++memory_r1.distil={str(run.distil).lower()}", "++memory_r1.baselines=false"]
     return plan.Request(
         roles=(run.role,), algorithm=run.algorithm, config=CONFIG, data=str(data), out=folder.run(run, seed),

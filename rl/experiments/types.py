@@ -61,7 +61,8 @@ class Setup:
 
     `policy`, `answerer_policy`: folders that training starts from, for the manager and for the answerer. `answerer`:
     the model string of the frozen answerer. `world`: as a task is named. `held`: rows of the manager's and of the
-    answerer's test; the session test has a fifth. `digests`: of the model files, by field.
+    answerer's test; the session test has a fifth. `settings`: of every RL run, where it has none of its own.
+    `digests`: of the model files, by field.
     """
 
     policy: str
@@ -72,6 +73,7 @@ class Setup:
     questions: int = 2
     guards: int = 2
     scale: float = 1.0
+    settings: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
 
 

@@ -65,6 +65,20 @@ def test_every_run_s_config_composes_and_its_numbers_fit(run: Run, tmp_path: Pat
     assert decisions * run.steps == (12 * 192 if run.natural else 50 * 48)
 
 
+def test_a_setup_s_settings_are_those_of_every_rl_run_that_has_none_of_its_own(tmp_path: Path):
+    rate = "actor_rollout_ref.actor.optim.lr"
+    folder = Folder.open(tmp_path, replace(SETUP, settings=(f"{rate}=1e-3",)))
+    assert read_setup(tmp_path) == folder.setup
+
+    def rates(name: str) -> list[str]:
+        asked = request(RUNS[name], folder, 1, tmp_path / "train.parquet")
+        return [part for part in asked.settings if part.startswith(rate)]
+
+    assert rates("grpo-manager") == [f"{rate}=1e-3"]
+    assert rates("session-manager") == [f"{rate}=5e-5"]
+    assert rates("sft-manager") == []
+
+
 def test_an_answerer_without_selection_gives_the_answer_alone():
     messages = ({"role": "system", "content": "select"}, {"role": "user", "content": "Memories"})
     made = plain(Example("answerer", messages, '{"selected":["1"],"answer":"Oslo"}', ("present",), "w", "Rome"))
