@@ -21,7 +21,7 @@ COLUMNS = (
 DECISIONS = 48
 WORLD = "world:names=120"
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
-    "grpo": (f"data.train_batch_size={DECISIONS // 8}",),
+    "grpo": (f"data.train_batch_size={DECISIONS // 8}", "actor_rollout_ref.rollout.n=8"),
     "ppo": (f"data.train_batch_size={DECISIONS // 8}",),
 }
 _QUIET = ("trainer.test_freq=-1", "trainer.val_before_train=false", "trainer.save_freq=1000000")

@@ -14,7 +14,7 @@ START = "start"
 """The policy that training starts from, as if it were a run."""
 SEEDS = (1, 2, 3)
 STEPS, BATCH = 50, 48
-_PPO = (f"data.train_batch_size={BATCH}",)
+_PPO = (f"data.train_batch_size={BATCH}", "actor_rollout_ref.rollout.n=1")
 _SFT = (f"data.train_batch_size={BATCH}", "optim.lr=3e-4")
 _MINI = 12
 _SESSIONS = (
