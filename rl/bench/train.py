@@ -22,7 +22,7 @@ DECISIONS = 48
 WORLD = "world:names=120"
 _SETTINGS: Mapping[str, tuple[str, ...]] = {
     "grpo": (f"data.train_batch_size={DECISIONS // 8}", "actor_rollout_ref.rollout.n=8"),
-    "ppo": (f"data.train_batch_size={DECISIONS // 8}",),
+    "ppo": (f"data.train_batch_size={DECISIONS}", "actor_rollout_ref.rollout.n=1"),
 }
 _QUIET = ("trainer.test_freq=-1", "trainer.val_before_train=false", "trainer.save_freq=1000000")
 
