@@ -112,7 +112,7 @@ def learn(  # noqa: PLR0913, PLR0917 - the options are what they are
     ray_address: RayOption = "",
     set_: SetOption = None,
 ) -> None:
-    """Train the ROLE that the command names, beginning with --model; the README of rl/ tells how."""
+    """Train the ROLE that the command names, beginning with --model; rl/TRAINING.md tells how."""
     from memory_r1.rl.trainer.configs import ALGORITHMS
     from memory_r1.rl.trainer.plan import Request, parse_settings
 

@@ -165,6 +165,9 @@ def whole_state(folder: Path) -> dict[str, Any]:
             ranked[int(match[2])] = (path, int(match[1]))
     if not ranked or sorted(ranked) != list(range(next(iter(ranked.values()))[1])):
         raise FileFormatError(f"{str(folder)!r} lacks shards of its checkpoint: it has ranks {sorted(ranked)}")
+    logging.getLogger("torch.distributed.device_mesh").setLevel(
+        logging.ERROR
+    )  # it says that no group is open: so it is
     shards = [torch.load(ranked[rank][0], map_location="cpu", weights_only=False) for rank in sorted(ranked)]
     return {name: _joined([shard[name] for shard in shards]) for name in shards[0]}
 
