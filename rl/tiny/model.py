@@ -34,13 +34,13 @@ class Shape:
 
 SHAPES: Mapping[str, Shape] = {
     "test": Shape(32, 2, 4, 16),
-    "tiny": Shape(96, 4, 4),
+    "tiny": Shape(96, 4, 6),
     "small": Shape(512, 8, 8, 64),
     "medium": Shape(640, 12, 10, 64),
 }
-"""By name: about 0.08, 0.7, 28 and 60 million parameters with the tokenizer of a closed vocabulary."""
+"""By name: about 0.08, 0.8, 28 and 60 million parameters with the tokenizer of a closed vocabulary."""
 
-BACK = 4
+BACK = 6
 """So many tokens at most, the first heads of a model look back."""
 LINE = '": "'
 """The token that begins a memory, behind its id."""
@@ -85,7 +85,7 @@ def _prepare(model: LlamaForCausalLM, shape: Shape, line: int) -> None:
 
     | layer | heads | look |
     |---|---|---|
-    | first | up to `BACK` | one token back, two, three, four: by their biases alone |
+    | first | up to `BACK` | one token back, two, three, …: by their biases alone |
     | second | first | one token back |
     | second | second | for the last token `line`, where the memory's id stands one token back |
     | all | the others | for tokens like their own |

@@ -28,9 +28,11 @@ ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 CONSTANTS = (prompts.MANAGER, prompts.ANSWERER, prompts.EXTRACTOR, prompts.PLAIN_ANSWERER)
 """Instructions that are one token each."""
 TEMPLATE = (
-    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
+    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}"
+    "{% if message['role'] == 'assistant' %}<|end|>{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+"""The end token is the policy's to say: what it is told ends where the next speaker begins."""
 PIECES, MERGES = 900, 250
 """So many frequent pieces at most, and so many merges for all other text."""
 LENGTH = 1_024

@@ -61,7 +61,7 @@ def _recall(chance: Chance, people: Sequence[str], source: str) -> Example:
     ids = list(range(count)) if chance.odds(0.5) else chance.shuffled(range(count))
     rows = list(zip(ids, beginnings, words, strict=True))
     lines = "\n".join(f'- "{id}": "{beginning}{word}."' for id, beginning, word in rows)
-    pairs = [(f'"{start}"', f'{{"selected":["{id}"],"answer":"{word}"}}') for id, start, word in chance.shuffled(rows)]
+    pairs = [(start, f'{{"selected":["{id}"],"answer":"{word}"}}') for id, start, word in chance.shuffled(rows)]
     return _example([(f"{lines}\n{pairs[0][0]}", pairs[0][1]), *pairs[1:]], (), ("recall",), source)
 
 

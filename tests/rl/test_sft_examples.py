@@ -162,7 +162,7 @@ def test_an_exercise_asks_for_what_its_list_says(names):
         lines = first.split("\n")[:-1]
         assert len(pairs) == len(lines)
         for asked, reply in pairs:
-            beginning = json.loads(asked.split("\n")[-1])
+            beginning = asked.split("\n")[-1]
             assert f'- "{reply.selected[0]}": "{beginning}{reply.answer}."' in lines
 
 
