@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_lost_rollouts_are_masked_and_counted_and_too_many_fail_the_run(tmp_path: Path) -> None:
-    options = ["trainer.total_training_steps=3", "memory_r1.retries=0", "memory_r1.max_lost=0.05"]
+    options = ["trainer.total_training_steps=3", "++memory_r1.retries=0", "++memory_r1.max_lost=0.05"]
     with pytest.raises(AssertionError, match="exit 1"):
         train(tmp_path, *prepared(tmp_path), *options, plugin="faulty_server")
     first, second = metrics(tmp_path)

@@ -63,7 +63,11 @@ def test_a_policy_learns_what_shuffled_rewards_do_not_teach(tmp_path: Path, data
     options = ["trainer.total_training_steps=24", "actor_rollout_ref.actor.optim.lr=6e-4"]
     learned = train(tmp_path / "learned", *data, *options, "actor_rollout_ref.actor.use_kl_loss=false")
     control = train(
-        tmp_path / "control", *data, *options, "actor_rollout_ref.actor.use_kl_loss=false", "memory_r1.control=shuffled"
+        tmp_path / "control",
+        *data,
+        *options,
+        "actor_rollout_ref.actor.use_kl_loss=false",
+        "++memory_r1.control=shuffled",
     )
     name = "memory_r1/reward/mean"
     assert mean(learned[:2], name) < 0.65
