@@ -80,8 +80,7 @@ def tiny_model(folder: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     plain = folder / "plain"
     plain.mkdir(parents=True)
-    (plain / "words.txt").write_text("\n".join(WORDS))
-    BertTokenizerFast(str(plain / "words.txt")).save_pretrained(plain)
+    BertTokenizerFast({word: number for number, word in enumerate(WORDS)}).save_pretrained(plain)
     config = BertConfig(
         vocab_size=len(WORDS), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
         max_position_embeddings=32,
