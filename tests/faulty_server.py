@@ -1,24 +1,27 @@
-"""A rollout server that fails: one request of the first step, every second one of the next.
+"""An engine that fails: one request of the first step, every second one of the next.
 
-Loaded by verl in every process (VERL_USE_EXTERNAL_MODULES), after our own plugin.
+Loaded by verl in every process (VERL_USE_EXTERNAL_MODULES), after our own plugin. Weights arrive before each step.
 """
 
 from typing import Any
 
+from memory_r1.graphs.local.engine import Engine
 from memory_r1.memory.errors import ModelUnavailableError
-from memory_r1.rl.trainer.cpu import rollout
 
-_generate = rollout.LocalServer.generate
-_asked = 0
+_generate, _load_weights = Engine.generate, Engine.load_weights
+_count = {"asked": 0, "loaded": 0}
 
 
-async def generate(self: rollout.LocalServer, *args: Any, **kwargs: Any) -> Any:
-    global _asked  # noqa: PLW0603 - of one process, which serves one test
-    _asked += 1
-    later = bool(self._global_steps)
-    if _asked == 1 or (later and _asked % 2):
+async def generate(self: Engine, *args: Any, **kwargs: Any) -> Any:
+    _count["asked"] += 1
+    if _count["asked"] == 1 or (_count["loaded"] > 1 and _count["asked"] % 2):
         raise ModelUnavailableError("a failure made for this test")
     return await _generate(self, *args, **kwargs)
 
 
-rollout.LocalServer.generate = generate
+async def load_weights(self: Engine, *args: Any, **kwargs: Any) -> int:
+    _count["loaded"] += 1
+    return await _load_weights(self, *args, **kwargs)
+
+
+Engine.generate, Engine.load_weights = generate, load_weights
