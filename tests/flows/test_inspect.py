@@ -111,7 +111,11 @@ def test_demo_and_doctor_with_a_policy_in_this_process(tmp_path: Path):
 def test_make_installs_what_the_demo_s_model_needs(model: str, extras: str):
     root = Path(__file__).resolve().parents[2]
     told = subprocess.run(
-        ["make", "-n", "demo", f"MODEL={model}"], cwd=root, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "demo", f"MODEL={model}"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert f"'.[{extras}]'" in told.stdout and told.stdout.strip().endswith(
         f"demo --model '{model}'" if model else "demo"
