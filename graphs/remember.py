@@ -126,7 +126,7 @@ class Remember:
         if state.get("decided") == shown:
             return RememberUpdate()
         facts = FACTS.validate_python(state.get("facts"))
-        repeats = _repeats(facts, candidates)
+        repeats = exact_repeats(facts, candidates)
         rest = [number for number in range(len(facts)) if number not in repeats]
         with metered() as meter:
             decided = await self._decide([facts[n] for n in rest], [candidates[n] for n in rest], meter)
@@ -277,8 +277,11 @@ def _charge(state: RememberState | Json, meter: Meter) -> tuple[list[Json], Json
     return failures, USAGE.dump_python(before + meter.usage)
 
 
-def _repeats(facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> dict[int, Noop]:
-    """By position, the facts that a candidate (or an earlier fact of the turn) states already, word for word."""
+def exact_repeats(facts: Sequence[Fact], candidates: Sequence[Sequence[Hit]]) -> dict[int, Noop]:
+    """By position, the facts that a candidate (or an earlier fact of the turn) states already, word for word.
+
+    Nobody is asked about them.
+    """
     found: dict[int, Noop] = {}
     said: set[tuple[str, str, str]] = set()
     for number, (fact, hits) in enumerate(zip(facts, candidates, strict=True)):

@@ -12,8 +12,9 @@ from itertools import count as numbers
 from itertools import islice
 from typing import Literal
 
+from memory_r1.graphs.remember import exact_repeats
 from memory_r1.memory.errors import InputError
-from memory_r1.memory.types import Fact, Memory, Operation, Turn
+from memory_r1.memory.types import Fact, Hit, Memory, Operation, Turn
 from memory_r1.rl.rollouts.types import AnswererRow, BankState, ManagerRow, Step
 from memory_r1.rl.tasks.types import Question
 from memory_r1.rl.training.rows import bank_state
@@ -70,7 +71,8 @@ def world_manager_rows(
 ) -> list[ManagerRow]:
     """`count` rows of the manager from the worlds of `seed` and `split`, shuffled; the same for the same arguments.
 
-    A row without any question would teach nothing, and is left out: without guards, so are repeats and remarks.
+    A row teaches nothing, and is left out, where nothing is asked afterwards (without guards: repeats and remarks), or
+    where the graph asks no manager (`remember.exact_repeats`).
 
     `turns`: steps of a row, one after the other among the turns that tell facts; a row of several counts as the kind of
     its rarest right operation. Raises InputError for shares, sizes and numbers that no world can give.
@@ -84,7 +86,7 @@ def world_manager_rows(
         for first in range(0, len(spots) - turns + 1, turns):
             part = spots[first : first + turns]
             kind = _kind(part)
-            if len(part[0].memories) <= choice.memories and quota.wants(kind):
+            if len(part[0].memories) <= choice.memories and any(map(_asks, part)) and quota.wants(kind):
                 row = _manager_row(world, split, seed, part, choice)
                 if any(step.questions for step in row.steps) and quota.take(kind):
                     made.append(row)
@@ -213,6 +215,12 @@ def _spots(world: World) -> Iterator[_Spot]:
             right = decide(facts, [memories] * len(facts))
             yield _Spot(count, turn, tuple(facts), memories, tuple(right))
             bank.write(right)
+
+
+def _asks(spot: _Spot) -> bool:
+    """Whether the graph asks the manager at `spot`."""
+    hits = [[Hit(memory, 1.0) for memory in spot.memories]] * len(spot.facts)
+    return len(exact_repeats(spot.facts, hits)) < len(spot.facts)
 
 
 def _kind(spots: Iterable[_Spot]) -> str:

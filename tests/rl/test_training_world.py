@@ -140,3 +140,12 @@ def test_a_negative_number_of_questions_is_refused():
         Choice(guards=-1)
     with pytest.raises(InputError, match="'locomo' is none of the synthetic world's"):
         world_rows("manager", "locomo", "train", 3)
+
+
+def test_every_row_asks_the_manager():
+    def word_for_word(row):
+        held = {memory.text.casefold() for memory in row.bank.memories}
+        return all(fact.text.casefold() in held for step in row.steps for fact in step.facts)
+
+    rows = world_manager_rows(3, "train", 120, Choice(size=Size(names=120), shares={"noop": 1.0}))
+    assert len(rows) == 120 and not any(map(word_for_word, rows))
