@@ -2,7 +2,7 @@
 
 recall.parquet   exercises in recalling, for a policy that knows nothing yet
 worlds.parquet   manager's and answerer's calls in worlds of split "train", every second with mistakes in its bank;
-                 and exercises of several questions to one list, in other worlds
+                 exercises of several questions to one list, in other worlds; and all of it again with other names
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memory_r1.rl.training.drills import recall, several
+from memory_r1.rl.training.rename import renamed
 from memory_r1.rl.training.sft import Example, Taught, examples
 from memory_r1.rl.training.sft_file import write_examples
 from memory_r1.rl.world.make import Size, make_world
@@ -24,6 +25,9 @@ SPOILED = 0.12
 """The share of wrong decisions in every second world."""
 ASKED = 3
 """Questions after each turn that tells something."""
+
+RENAMED = 3
+"""So often each example comes again, with other names and words."""
 
 
 def taught(worlds: int, names: int, roles: tuple[str, ...] = ROLES) -> Iterator[Example]:
@@ -40,18 +44,20 @@ def exercises(worlds: int, names: int) -> Iterator[Example]:
         yield from several(make_world(1, "train", number, Size(names=names)))
 
 
-def write(out: Path, worlds: int = 400, names: int = 120, roles: tuple[str, ...] = ROLES) -> None:
-    """Write both files into the folder `out`."""
+def write(out: Path, worlds: int = 500, names: int = 120, roles: tuple[str, ...] = ROLES) -> None:
+    """Write both files into the folder `out`. An open vocabulary (`names` 0) is not renamed: its names are all new."""
     how = {"worlds": worlds, "names": names, "roles": roles}
     write_examples(out / "recall.parquet", recall(min(RECALLED, 100 * worlds), names), how)
-    write_examples(out / "worlds.parquet", [*taught(worlds, names, roles), *exercises(worlds, names)], how)
+    made = [*taught(worlds, names, roles), *exercises(worlds, names)]
+    again = (one for seed in range(RENAMED if names else 0) for one in renamed(made, names, seed))
+    write_examples(out / "worlds.parquet", [*made, *again], how)
 
 
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--worlds", type=int, default=400)
+    parser.add_argument("--worlds", type=int, default=500)
     parser.add_argument("--names", type=int, default=120, help="of the closed vocabulary; 0: an open one")
     parser.add_argument("--roles", default=",".join(ROLES))
     given = parser.parse_args()
