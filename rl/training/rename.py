@@ -1,7 +1,7 @@
 """Examples once more with other names and words: what is learned is the pattern, not who lives where.
 
-A closed vocabulary is small, and the same people meet the same jobs again and again. A renamed example is as right as the
-first: every name changes places with another of its kind, every job with another job, wherever they stand.
+A closed vocabulary is small, and the same people meet the same jobs again and again. A renamed example is as right as
+the first: every name changes places with another of its kind, every job with another job, wherever they stand.
 """
 
 from __future__ import annotations
