@@ -37,9 +37,7 @@ def renamed(given: Sequence[Example], names: int, seed: int = 0) -> Iterator[Exa
     for example in given:
         replies = [example.reply, *(one["content"] for one in example.messages if one["role"] == "assistant")]
         free = () if any(map(_LISTED.search, replies)) else unlisted
-        other = {
-            old: new for words in (*always, *free) for old, new in zip(words, chance.shuffled(words), strict=True)
-        }
+        other = {old: new for words in (*always, *free) for old, new in zip(words, chance.shuffled(words), strict=True)}
         messages = tuple(_renamed(message, other) for message in example.messages)
         yield replace(example, messages=messages, reply=_said(example.reply, other), gold="")
 
