@@ -11,11 +11,12 @@ from math import ceil
 from pathlib import Path
 
 from memory_r1.graphs.prompts import PLAIN_ANSWERER
+from memory_r1.rl.experiments.measure import Wanted, answerable_rows, chosen
 from memory_r1.rl.experiments.types import Run, Setup
 from memory_r1.rl.training.rows import write_rows
 from memory_r1.rl.training.sft import Example, Taught, examples
 from memory_r1.rl.training.sft_file import world_options, write_examples
-from memory_r1.rl.training.world_rows import Choice, world_rows
+from memory_r1.rl.training.world_rows import world_rows
 from memory_r1.rl.world.make import make_world
 
 VALIDATION = 24
@@ -35,10 +36,12 @@ def write_data(run: Run, setup: Setup, seed: int, folder: Path) -> tuple[Path, P
         write_examples(validation, asyncio.run(_examples(run, setup, seed, "validation", VALIDATION)))
         return train, validation
     name = _seeded(setup.world, seed)
-    shares = {} if run.natural else None
-    choice = Choice(questions=setup.questions, guards=setup.guards, shares=shares)
-    write_rows(train, world_rows(run.role, name, "train", wanted, choice, run.turns))
-    write_rows(validation, world_rows(run.role, name, "validation", VALIDATION, choice, run.turns))
+    for path, split, most in ((train, "train", wanted), (validation, "validation", VALIDATION)):
+        if run.role == "manager":
+            rows = answerable_rows(setup, Wanted(name, split, most, run.turns, run.natural))
+        else:
+            rows = world_rows("answerer", name, split, most, chosen(setup, None))
+        write_rows(path, rows)
     return train, validation
 
 

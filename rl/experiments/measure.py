@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 from memory_r1.graphs.local.completer import LocalCompleter
+from memory_r1.memory.errors import InputError
 from memory_r1.rl.experiments.types import Role, Scored, Setup, TestName
 from memory_r1.rl.rollouts.environment import Environment
 from memory_r1.rl.rollouts.types import AnswererRow, ManagerRow
@@ -45,18 +46,66 @@ def role_of(test: TestName) -> Role:
 def held_out(test: TestName, setup: Setup) -> Rows:
     """The rows of a test, from worlds of the test split, shuffled: the same for the same setup."""
     session = test == "session"
-    choice = Choice(questions=setup.questions, guards=setup.guards, shares={} if session else None)
     wanted = max(1, setup.held // 5) if session else setup.held
-    rows = world_rows(role_of(test), setup.world, "test", SPREAD * wanted, choice, TURNS if session else 1)
-    return rows[:wanted]
+    if test == "answerer":
+        return world_rows("answerer", setup.world, "test", SPREAD * wanted, chosen(setup, None))[:wanted]
+    rows = Wanted(setup.world, "test", wanted, TURNS if session else 1, natural=session)
+    return answerable_rows(setup, rows, SPREAD)
+
+
+def chosen(setup: Setup, shares: Mapping[str, float] | None) -> Choice:
+    """Which moments of the worlds become rows."""
+    return Choice(questions=setup.questions, guards=setup.guards, shares=shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows of the manager are wanted, of what task and split: `count` of `turns` steps, see `Run.natural`."""
+
+    world: str
+    split: str
+    count: int
+    turns: int = 1
+    natural: bool = False
+
+
+def answerable_rows(setup: Setup, wanted: Wanted, spread: int = 2) -> list[ManagerRow]:
+    """Rows of the manager, with the questions that the frozen answerer gets right about the right bank.
+
+    They are the first of `spread` times as many, or more where those don't give enough: kinds that the answerer knows
+    less about are fewer. Raises InputError where it knows next to nothing.
+    """
+    choice = chosen(setup, {} if wanted.natural else None)
+    environment = _environment(Players(Path(setup.policy), setup.answerer), "manager")
+    most = 4 * spread * wanted.count
+    for count in (spread * wanted.count, 2 * spread * wanted.count, most):
+        rows = world_rows("manager", wanted.world, wanted.split, count, choice, wanted.turns)
+        made = asyncio.run(_answerable(environment, [row for row in rows if isinstance(row, ManagerRow)]))
+        if len(made) >= wanted.count:
+            return made[: wanted.count]
+    raise InputError(f"of {most} rows the answerer {setup.answerer!r} can tell about {len(made)}: name a better one")
+
+
+async def _answerable(environment: Environment, rows: Sequence[ManagerRow]) -> list[ManagerRow]:
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(row: ManagerRow) -> ManagerRow | None:
+        async with turn:
+            return await environment.answerable(row)
+
+    return [row for row in await asyncio.gather(*map(one, rows)) if row is not None]
+
+
+def _environment(players: Players, role: Role) -> Environment:
+    settings = TrainingSettings(
+        role=role, rewards={"em": 1.0}, answerer=players.answerer, limits=LIMITS, distil=players.distil
+    )
+    return build_environment(settings, Policy.at(str(players.policy)))
 
 
 async def measure(rows: Rows, players: Players, role: Role) -> list[Scored]:
     """What the policy earns on each of `rows`, by exact match. Raises SettingsError, RolloutLostError."""
-    settings = TrainingSettings(
-        role=role, rewards={"em": 1.0}, answerer=players.answerer, limits=LIMITS, distil=players.distil
-    )
-    environment = build_environment(settings, Policy.at(str(players.policy)))
+    environment = _environment(players, role)
     completer, turn = LocalCompleter(players.policy), asyncio.Semaphore(AT_ONCE)
 
     async def one(row: ManagerRow | AnswererRow) -> Scored:

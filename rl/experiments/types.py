@@ -61,8 +61,9 @@ class Setup:
 
     `policy`, `answerer_policy`: folders that training starts from, for the manager and for the answerer. `answerer`:
     the model string of the frozen answerer. `world`: as a task is named. `held`: rows of the manager's and of the
-    answerer's test; the session test has a fifth. `settings`: of every RL run, where it has none of its own.
-    `digests`: of the model files, by field.
+    answerer's test; the session test has a fifth. `questions`, `guards`: of a manager's row (`world_rows.Choice`), of
+    which those are kept that the answerer gets right about the right bank. `settings`: of every RL run, where it has
+    none of its own. `digests`: of the model files, by field.
     """
 
     policy: str

@@ -16,7 +16,7 @@ from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.roles import Answerer
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.rl.rewards.compose import Rewards
-from memory_r1.rl.rollouts.baselines import Baselines, measure
+from memory_r1.rl.rollouts.baselines import Baselines, answerable, measure
 from memory_r1.rl.rollouts.clocks import Ledger
 from memory_r1.rl.rollouts.play import LOST, Player, Rules, whole
 from memory_r1.rl.rollouts.recent import Once
@@ -87,3 +87,13 @@ class Environment:
         except LOST as error:
             log.warning("row %r has no baselines: %s", row.id, error)
             return Baselines()
+
+    async def answerable(self, row: ManagerRow) -> ManagerRow | None:
+        """`row` with the questions alone that the frozen answerer gets right about the right bank (`baselines`).
+
+        None where they tell nothing about the manager. Raises InputError for a row that doesn't say what is right, and
+        RolloutLostError.
+        """
+        ledger, player = Ledger(), self._player
+        place = await player.start(row)
+        return await player.kept(row, ledger, lambda: answerable(player, row, place, ledger))

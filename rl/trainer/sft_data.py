@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
@@ -21,6 +22,8 @@ from memory_r1.rl.training.rows import import_parquet
 
 log = logging.getLogger(__name__)
 
+READ = 4_096
+"""Rows that are read at once."""
 POOL = 64
 """Batches that are sorted by length together: enough for little padding, few enough for mixed epochs."""
 
@@ -38,24 +41,30 @@ class Examples(Dataset[dict[str, torch.Tensor]]):
         self, parquet_files: Any, tokenizer: Any, config: Any, processor: Any = None, max_samples: int = -1
     ) -> None:
         files = [parquet_files] if isinstance(parquet_files, str) else list(parquet_files)
-        found = [row for file in files for row in _read(Path(file), config.get("roles"))]
-        if max_samples > 0:
-            found = found[:max_samples]
-        self._items = tokenise(found, tokenizer, int(config.get("max_length", 1 << 30)))
-        kinds = [(str(row["role"]), tuple(sorted(set(row["kinds"])))) for row in found]
+        found = (part for file in files for part in _read(Path(file), config.get("roles")))
+        self._items: list[tuple[np.ndarray, np.ndarray]] = []
+        kinds: list[tuple[str, tuple[str, ...]]] = []
+        longest = int(config.get("max_length", 1 << 30))
+        for rows in _first(found, max_samples):
+            made = tokenise(rows, tokenizer, longest)
+            self._items += [(np.array(ids, np.int32), np.array(replied, np.bool_)) for ids, replied in made]
+            kinds += [(str(row["role"]), tuple(sorted(set(row["kinds"])))) for row in rows]
         self._order = resampled(
             kinds, dict(config.get("shares") or {}), float(config.get("balance") or 1), int(config.get("seed") or 0)
         )
         self.lengths = [len(self._items[at][0]) for at in self._order]
-        log.info("%d examples, %d tokens, from %s", len(found), sum(len(item[0]) for item in self._items), files)
+        log.info("%d examples, %d tokens, from %s", len(kinds), sum(len(item[0]) for item in self._items), files)
 
     def __len__(self) -> int:
         return len(self._order)
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         ids, replied = self._items[self._order[index]]
-        mask = torch.tensor(replied, dtype=torch.int64)
-        return {"input_ids": torch.tensor(ids), "position_ids": torch.arange(len(ids)), "loss_mask": mask}
+        found = torch.from_numpy(ids.astype(np.int64))
+        return {
+            "input_ids": found, "position_ids": torch.arange(len(ids)),
+            "loss_mask": torch.from_numpy(replied.astype(np.int64)),
+        }  # fmt: skip
 
 
 def tokenise(rows: Sequence[Mapping[str, Any]], tokenizer: Any, longest: int) -> list[tuple[list[int], list[bool]]]:
@@ -167,15 +176,29 @@ def _encode(tokenizer: Any, texts: list[str]) -> list[list[int]]:
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
 
-def _read(path: Path, roles: Sequence[str] | None) -> list[dict[str, Any]]:
+def _read(path: Path, roles: Sequence[str] | None) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a file, some at a time: as Python's objects they are twenty times as large as their tokens."""
     pyarrow, parquet = import_parquet()
+    count = 0
     try:
-        rows = parquet.read_table(path, columns=["messages", "role", "kinds", "source"]).to_pylist()
+        with parquet.ParquetFile(path) as file:
+            for part in file.iter_batches(READ, columns=["messages", "role", "kinds", "source"]):
+                rows = [row for row in part.to_pylist() if roles is None or row["role"] in roles]
+                count += len(rows)
+                yield rows
     except FileNotFoundError:
         raise FileFormatError(f"there is no file {str(path)!r}: make it with `memory-r1 data build sft`") from None
     except (OSError, KeyError, pyarrow.ArrowInvalid) as error:
         raise FileFormatError(f"{str(path)!r} holds no examples: {error}; see `memory-r1 data build sft`") from error
-    kept = [row for row in rows if roles is None or row["role"] in roles]
-    if not kept:
+    if not count:
         raise InputError(f"{str(path)!r} has no example of the roles {', '.join(roles or ())}: build it with them")
-    return kept
+
+
+def _first(parts: Iterator[list[dict[str, Any]]], most: int) -> Iterator[list[dict[str, Any]]]:
+    """The first `most` rows of `parts`, all of them where that is not positive."""
+    left = most
+    for rows in parts:
+        yield rows[:left] if most > 0 else rows
+        left -= len(rows)
+        if most > 0 and left <= 0:
+            return

@@ -122,3 +122,14 @@ def test_batches_are_alike_in_length_whole_and_shared_between_ranks() -> None:
     assert list(ranks[0]) != first
     with pytest.raises(InputError, match="3 examples don't fill one batch of 4"):
         ByLength([1, 2, 3], 4)
+
+
+def test_only_the_first_examples_are_read_where_so_many_are_asked_for(monkeypatch, file, tokenizer):
+    from memory_r1.rl.trainer import sft_data
+
+    monkeypatch.setattr(sft_data, "READ", 4)
+    every = examples(file, tokenizer)
+    for many in (4, 6):
+        few = sft_data.Examples(str(file), tokenizer, {"max_length": 512}, max_samples=many)
+        assert len(few) == many < len(every) == 60
+        assert all(torch.equal(few[at]["input_ids"], every[at]["input_ids"]) for at in range(many))
