@@ -1,8 +1,9 @@
 """The experiments, the most important first, and the runs that they are made of.
 
-A step of every RL run is 48 decisions, so runs of equally many steps have seen equally much. The session runs and the
-one beside them make 192 decisions a step in mini-batches of 12: a session's decisions come in a number that is no
-choice of the optimiser's, and all three have the same updates.
+A step of every RL run is 96 decisions, 8 for each of 12 rows, by PPO as by GRPO: runs of equally many steps have seen
+equally much, and those of a seed the same rows. The session runs and the one beside them make 192 decisions a step in
+mini-batches of 12: a session's decisions come in a number that is no choice of the optimiser's, and all three have the
+same updates.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from memory_r1.rl.experiments.types import Experiment, Run
 START = "start"
 """The policy that training starts from, as if it were a run."""
 SEEDS = (1, 2, 3)
-STEPS, BATCH = 50, 48
-_PPO = (f"data.train_batch_size={BATCH}", "actor_rollout_ref.rollout.n=1")
+STEPS, ROWS, EACH = 50, 12, 8
+BATCH = ROWS * EACH
+_RL = (f"data.train_batch_size={ROWS}", f"actor_rollout_ref.rollout.n={EACH}")
+_SHUFFLED = (*_RL, "++memory_r1.control=shuffled")
 _SFT = (f"data.train_batch_size={BATCH}", "optim.lr=3e-4")
-_MINI = 12
+_MINI, _WHOLE = 12, 48
 _SESSIONS = (
     f"data.train_batch_size={_MINI}", f"actor_rollout_ref.actor.ppo_mini_batch_size={_MINI}",
     f"actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu={_MINI}", "actor_rollout_ref.rollout.n=1",
     "actor_rollout_ref.actor.optim.lr=5e-5", "++memory_r1.session.rolls=4",
 )  # fmt: skip
 _SINGLE = (
-    f"data.train_batch_size={BATCH}", "actor_rollout_ref.actor.ppo_mini_batch_size=3",
+    f"data.train_batch_size={_WHOLE}", "actor_rollout_ref.actor.ppo_mini_batch_size=3",
     f"actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu={_MINI}", "actor_rollout_ref.rollout.n=4",
     "actor_rollout_ref.actor.optim.lr=5e-5",
 )  # fmt: skip
@@ -31,22 +34,22 @@ _SINGLE = (
 RUNS = {
     run.name: run
     for run in (
-        Run("grpo-manager", "manager", "grpo", STEPS, 6),
-        Run("shuffled-manager", "manager", "grpo", STEPS, 6, ("++memory_r1.control=shuffled",)),
-        Run("ppo-manager", "manager", "ppo", STEPS, BATCH, _PPO),
-        Run("grpo-answerer", "answerer", "grpo", STEPS, 6),
-        Run("shuffled-answerer", "answerer", "grpo", STEPS, 6, ("++memory_r1.control=shuffled",)),
-        Run("ppo-answerer", "answerer", "ppo", STEPS, BATCH, _PPO),
+        Run("grpo-manager", "manager", "grpo", STEPS, ROWS, _RL),
+        Run("shuffled-manager", "manager", "grpo", STEPS, ROWS, _SHUFFLED),
+        Run("ppo-manager", "manager", "ppo", STEPS, ROWS, _RL),
+        Run("grpo-answerer", "answerer", "grpo", STEPS, ROWS, _RL),
+        Run("shuffled-answerer", "answerer", "grpo", STEPS, ROWS, _SHUFFLED),
+        Run("ppo-answerer", "answerer", "ppo", STEPS, ROWS, _RL),
         Run("sft-manager", "manager", "sft", STEPS, BATCH, _SFT),
-        Run("f1-answerer", "answerer", "grpo", STEPS, 6, rewards="f1"),
-        Run("single-manager", "manager", "grpo", 12, BATCH, _SINGLE, natural=True),
+        Run("f1-answerer", "answerer", "grpo", STEPS, ROWS, _RL, rewards="f1"),
+        Run("single-manager", "manager", "grpo", 12, _WHOLE, _SINGLE, natural=True),
         Run("session-manager", "manager", "grpo", 12, _MINI, _SESSIONS, turns=4, natural=True),
         Run(
             "broadcast-manager", "manager", "grpo", 12, _MINI, (*_SESSIONS, "++memory_r1.session.credit=broadcast"),
             turns=4, natural=True,
         ),
-        Run("sft-answerer", "answerer", "sft", 2 * STEPS, BATCH, _SFT),
-        Run("plain-sft-answerer", "answerer", "sft", 2 * STEPS, BATCH, _SFT, distil=False),
+        Run("sft-answerer", "answerer", "sft", STEPS, BATCH, _SFT),
+        Run("plain-sft-answerer", "answerer", "sft", STEPS, BATCH, _SFT, distil=False),
     )
 }  # fmt: skip
 

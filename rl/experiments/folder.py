@@ -1,7 +1,8 @@
 """A folder of experiments: what was trained and measured, so that starting again goes on where it stopped.
 
 OUT/setup.json                  what all runs share
-OUT/runs/RUN-sSEED/             one run: its data, and all that `memory-r1 train` writes; policy/ when it is done
+OUT/rows/…-sSEED/               what runs of a seed learn from: the same rows for all of a kind
+OUT/runs/RUN-sSEED/             one run: all that `memory-r1 train` writes; policy/ when it is done
 OUT/scores/TEST/NAME.json       the held-out rows of one test, by who played
 OUT/failed.json                 runs that ended with an error, and the error
 """
@@ -50,6 +51,12 @@ class Folder:
     def run(self, run: Run, seed: int) -> Path:
         """Where a run is trained."""
         return self.out / "runs" / f"{run.name}-s{seed}"
+
+    def rows(self, run: Run, seed: int, count: int) -> Path:
+        """Where the `count` rows are that a run learns from; runs that learn from the same ones share them."""
+        kind = [run.role, "examples" if run.algorithm == "sft" else "rows", str(count)]
+        kind += [f"turns{run.turns}"] * (run.turns > 1) + ["natural"] * run.natural + ["plain"] * (not run.distil)
+        return self.out / "rows" / "-".join([*kind, f"s{seed}"])
 
     def policy(self, run: Run, seed: int) -> Path:
         """Where its policy is, when it is done."""

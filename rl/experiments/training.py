@@ -21,9 +21,10 @@ def train(run: Run, folder: Folder, seed: int) -> Path:
     Not the best by validation: experiments compare what equally many steps do. Raises TrainingError, SettingsError,
     InputError.
     """
-    made = [folder.run(run, seed) / "rows" / name for name in ("train.parquet", "validation.parquet")]
+    rows = folder.rows(run, seed, steps_of(run, folder.setup) * run.rows)
+    made = [rows / name for name in ("train.parquet", "validation.parquet")]
     if not all(path.is_file() for path in made):
-        write_data(run, folder.setup, seed, made[0].parent)
+        write_data(run, folder.setup, seed, rows)
     prepared = plan.prepare(request(run, folder, seed, made[0]))
     launch.train(prepared)
     return export(prepared.out, folder.policy(run, seed), "last").folder
