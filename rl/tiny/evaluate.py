@@ -117,9 +117,14 @@ def _share(values: Iterable[bool]) -> float:
 async def evaluate(
     folder: Path, worlds: int = 10, size: Size = CLOSED, split: str = "test", seed: int = 0
 ) -> list[Judged]:
-    """What the policy in `folder` replies in the first `worlds` worlds of `split`, likeliest tokens first."""
-    taught = taught_by(read_limits(folder))
-    given = [one for number in range(worlds) for one in await examples(make_world(seed, split, number, size), taught)]
+    """What the policy in `folder` replies in the first `worlds` worlds of `split`, likeliest tokens first.
+
+    In the roles alone that its limits name.
+    """
+    limits = read_limits(folder)
+    taught, roles = taught_by(limits), limits.roles
+    made = [one for number in range(worlds) for one in await examples(make_world(seed, split, number, size), taught)]
+    given = [one for one in made if one.role in roles]
     completer = LocalCompleter(folder)
     try:
         return await judged(completer, given)

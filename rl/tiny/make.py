@@ -14,8 +14,11 @@ from memory_r1.rl.training.sft import Taught, examples
 from memory_r1.rl.world.chance import closed_names
 from memory_r1.rl.world.make import Size, make_world
 
-LIMITS = FolderLimits(hits=8, per_speaker=8, candidates=5, answer_chars=2_000, max_tokens=96, repair=False)
-"""How much a tiny policy is shown, and how long its replies may be; it has never seen a reply to mend."""
+LIMITS = FolderLimits(
+    roles=("manager", "answerer"), hits=8, per_speaker=8, candidates=5, answer_chars=2_000, max_tokens=96, repair=False
+)  # fmt: skip
+"""What a tiny policy plays (`rl.tiny.data`), how much it is shown, and how long its replies may be. It has never seen a
+reply to mend."""
 SEED = 1_000_003
 """Of the worlds whose texts the tokenizer is made of: no training or test world has it."""
 
