@@ -17,6 +17,7 @@ from memory_r1.memory.errors import FileFormatError, InputError, SettingsError
 from memory_r1.rl.evaluation.files import write_whole, written
 from memory_r1.rl.trainer.configs import ROLES, SFT, Algorithm, check, compose_config, find, write_config
 from memory_r1.rl.trainer.cpu.environment import PLATFORM, environment
+from memory_r1.rl.training.leaks import check_files
 
 CONFIG, RUN = "config.yaml", "run.json"
 WORLD = "world"
@@ -169,7 +170,10 @@ def _files(asked: Request) -> tuple[str, str]:
 
 
 def _make_data(asked: Request, config: DictConfig) -> None:
-    """Make the files of the world that aren't there yet. Raises FileFormatError for a missing file of the user's."""
+    """Make the files of the world that aren't there yet, and check that nothing leaks.
+
+    Raises FileFormatError for a missing file of the user's, or one of something else, and LeakError.
+    """
     train, validation = _files(asked)
     batch = int(config.data.train_batch_size)
     rows = min(MOST_ROWS, batch * int(config.trainer.total_training_steps))
@@ -182,6 +186,8 @@ def _make_data(asked: Request, config: DictConfig) -> None:
             if not is_world(source):
                 raise FileFormatError(f"there is no file {file!r}: make it with `memory-r1 data build`")
             _make(asked, path, source, split, count)
+    if asked.algorithm != SFT:
+        check_files(Path(train), [Path(validation)] if validation else [])
 
 
 def _make(asked: Request, path: Path, source: str, split: str, count: int) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,15 @@ import pytest
 pytest.importorskip("verl", reason="training is an extra: pip install 'memory-r1[train]'")
 
 from memory_r1.memory.errors import FileFormatError, InputError, SettingsError
+from memory_r1.rl.rollouts.types import ManagerRow
 from memory_r1.rl.trainer import guard, launch, plan
 from memory_r1.rl.trainer.errors import TrainingError
 from memory_r1.rl.trainer.plan import Prepared, Request, model_path, prepare, read_rewards
 from memory_r1.rl.trainer.progress import ATTEMPT, FILE, Follower, Progress, Step, merged, read_metrics, spoken
+from memory_r1.rl.training.leaks import LeakError
+from memory_r1.rl.training.rows import write_rows
+from memory_r1.rl.training.world_rows import Choice, world_manager_rows
+from memory_r1.rl.world.make import Size
 from tests.tiny_models import make_model
 
 
@@ -79,8 +85,13 @@ def test_rewards_are_read(text: str, weights: dict[str, float]) -> None:
     assert read_rewards(text) == weights
 
 
+@lru_cache
+def rows(split: str) -> tuple[ManagerRow, ...]:
+    return tuple(world_manager_rows(0, split, 6, Choice(Size(1, 8, 60))))
+
+
 def request(tmp_path: Path, **more: object) -> Request:
-    (tmp_path / "rows.parquet").write_bytes(b"")
+    write_rows(tmp_path / "rows.parquet", rows("train"))
     given: dict[str, object] = {
         "roles": ("manager",), "algorithm": "grpo", "config": "tiny-cpu", "data": str(tmp_path / "rows.parquet"),
         "model": str(make_model(tmp_path / "model")), "out": tmp_path / "run",
@@ -134,6 +145,17 @@ def test_what_can_not_be_is_refused_before_anything_starts(tmp_path: Path) -> No
         prepare(request(tmp_path, algorithm="sft", rewards="em"))
     assert not (tmp_path / "run" / "config.yaml").exists()
     assert model_path("Qwen/Qwen2.5-3B-Instruct") == "Qwen/Qwen2.5-3B-Instruct"
+
+
+def test_rows_that_leak_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    for name, split in (("held", "validation"), ("same", "train")):
+        write_rows(tmp_path / f"{name}.parquet", rows(split))
+    with pytest.raises(LeakError, match="is also in row"):
+        prepare(request(tmp_path, validation=str(tmp_path / "same.parquet")))
+    with pytest.raises(LeakError, match="it is of split 'validation'"):
+        prepare(request(tmp_path, data=str(tmp_path / "held.parquet")))
+    assert not (tmp_path / "run" / "config.yaml").exists()
+    prepare(request(tmp_path, validation=str(tmp_path / "held.parquet")))
 
 
 def test_rows_of_the_world_are_made_once_within_the_models_limits(tmp_path: Path) -> None:
