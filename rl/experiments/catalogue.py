@@ -14,7 +14,7 @@ from memory_r1.rl.experiments.types import Experiment, Run
 START = "start"
 """The policy that training starts from, as if it were a run."""
 SEEDS = (1, 2, 3)
-STEPS, ROWS, EACH = 50, 12, 8
+STEPS, ROWS, EACH = 30, 12, 8
 BATCH = ROWS * EACH
 _RL = (f"data.train_batch_size={ROWS}", f"actor_rollout_ref.rollout.n={EACH}")
 _SHUFFLED = (*_RL, "++memory_r1.control=shuffled")

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from command import run
 
+from memory_r1.rl.training.rows import write_rows
+from memory_r1.rl.training.world_rows import Choice, world_manager_rows
+from memory_r1.rl.world.make import Size
 from tests.tiny_models import make_model
 
 pytest.importorskip("verl", reason="needs pip install 'memory-r1[train]'")
@@ -41,7 +44,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def asked(tmp_path: Path, model: Path, *more: object) -> list[object]:
-    (tmp_path / "rows.parquet").touch()
+    write_rows(tmp_path / "rows.parquet", world_manager_rows(0, "train", 6, Choice(Size(1, 8, 60))))
     data = ["--data", tmp_path / "rows.parquet", "--out", tmp_path / "run", "--model", model]
     return ["train", "manager", *data, *more]
 

@@ -62,7 +62,7 @@ def test_every_run_s_config_composes_and_its_numbers_fit(run: Run, tmp_path: Pat
     assert settings.role == run.role
     assert config.data.train_batch_size == run.rows
     decisions = run.rows * many * (settings.session.rolls * run.turns if run.turns > 1 else 1)
-    assert decisions * run.steps == (12 * 192 if run.natural else 50 * 96)
+    assert decisions * run.steps == (12 * 192 if run.natural else 30 * 96)
 
 
 def test_a_setup_s_settings_are_those_of_every_rl_run_that_has_none_of_its_own(tmp_path: Path):
