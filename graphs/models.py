@@ -154,7 +154,7 @@ def _role(
             made[model] = load_model(model, options)
         model = made[model]
     if role == "answerer":
-        return ChatAnswerer(model, patience, stated.answer_chars or options.answer_chars)
+        return ChatAnswerer(model, patience, stated.answer_chars or options.answer_chars, stated.distil)
     return {"extractor": ChatExtractor, "manager": ChatManager}[role](model, patience)
 
 

@@ -31,7 +31,7 @@ class FolderLimits(BaseModel):
 
     `roles`: those that it plays. `hits`, `per_speaker`: memories per question; `candidates`: memories per fact;
     `answer_chars`: characters of the memories that the answerer is shown; `max_tokens`: of a reply; `repair`: whether
-    it can mend a reply that is shown to it with its error.
+    it can mend a reply that is shown to it with its error; `distil`: whether it selects memories before it answers.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -43,6 +43,7 @@ class FolderLimits(BaseModel):
     answer_chars: int | None = Field(default=None, ge=1)
     max_tokens: int | None = Field(default=None, ge=1)
     repair: bool = True
+    distil: bool = True
 
     def save(self, folder: Path) -> None:
         """Write the limits into `folder`, but for those that are as usual."""

@@ -90,7 +90,10 @@ def limits_of(config: Mapping[str, Any]) -> FolderLimits:
         return known
     limits = ours.get("limits") or {}
     longest = ours.get("max_tokens") or config["data"]["max_response_length"]
-    return known.model_copy(update={**limits, "max_tokens": longest})
+    found = {**limits, "max_tokens": longest}
+    if ours.get("role") == "answerer":
+        found["distil"] = bool(ours.get("distil", True))
+    return known.model_copy(update=found)
 
 
 def card(config: Mapping[str, Any], done: Exported) -> str:

@@ -11,7 +11,7 @@ from graph_fakes import Adds, First, Sentences, bank, said
 from tiny_models import make_model
 
 from memory_r1.graphs import Limits, ModelOptions, Patience, Roles, build_agent, load_limits, load_model, load_roles
-from memory_r1.graphs.chat_roles import ChatManager
+from memory_r1.graphs.chat_roles import ChatAnswerer, ChatManager
 from memory_r1.graphs.local import completer
 from memory_r1.graphs.local.completer import LocalCompleter
 from memory_r1.graphs.local.folder import TINY_FOLDER, FolderLimits, find_folder, read_limits
@@ -172,3 +172,10 @@ async def test_a_folder_says_whether_its_model_can_repair(copy: Path, repair: bo
     agent = build_agent(InMemoryStore(), models={"default": "rules", "extractor": f"local:{copy}"})
     assert (await agent.learn(said("I have a dog."), "ann")).usage.calls == 1 + repair
     await agent.close()
+
+
+@pytest.mark.parametrize("distil", [True, False])
+def test_a_folder_says_whether_its_model_selects_before_it_answers(copy: Path, distil: bool):
+    FolderLimits(distil=distil).save(copy)
+    answerer = load_roles(f"local:{copy}").answerer
+    assert isinstance(answerer, ChatAnswerer) and answerer.distil is distil

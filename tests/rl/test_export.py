@@ -68,6 +68,15 @@ def test_the_exported_policy_states_the_limits_that_it_was_trained_within(tmp_pa
     limits = read_limits(tmp_path / "policy")
     assert (limits.hits, limits.per_speaker, limits.answer_chars, limits.max_tokens) == (7, 7, 900, 33)
     assert "grpo_decisions of the manager, step 3" in (tmp_path / "policy" / "README.md").read_text()
+    assert limits.distil
+
+
+def test_an_answerer_that_was_trained_to_select_nothing_says_so(tmp_path: Path) -> None:
+    out, _ = run(tmp_path)
+    config = out / "config.yaml"
+    config.write_text(config.read_text().replace("role: manager", "role: answerer\n  distil: false"))
+    export(out, tmp_path / "policy")
+    assert not read_limits(tmp_path / "policy").distil
 
 
 def test_exporting_again_replaces_the_policy_and_nothing_else(tmp_path: Path) -> None:
