@@ -107,7 +107,7 @@ def measure(out: Path, size: str, steps: int, sft_steps: int) -> Table:
     start = out / "start"
     if not (start / "config.json").is_file():
         make(start, size, names=0)
-    world = "world:conversations=2000"
+    world = "world:conversations=400"
     roles = ("extractor", "manager", "answerer")
     taught = plan.prepare(plan.Request(roles, "sft", "gpu-small", world, str(start), out / "sft", steps=sft_steps))
     launch.train(taught)
