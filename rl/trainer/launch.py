@@ -4,6 +4,7 @@ OUT/config.yaml       the run's config, every reference resolved
 OUT/run.json          what the command asked for
 OUT/data/             rows made of the synthetic world
 OUT/log.txt           what the trainer and its workers print
+OUT/lock              held by the command that trains
 OUT/metrics.jsonl     {"step", "data"} a line, over all attempts
 OUT/tensorboard/      the same for TensorBoard
 OUT/checkpoints/      as `checkpoints.py` tells
@@ -13,13 +14,15 @@ OUT/policy/           the policy as a Hugging Face folder, when the run is done
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from memory_r1.rl.trainer import guard
@@ -28,7 +31,7 @@ from memory_r1.rl.trainer.errors import TrainingError
 from memory_r1.rl.trainer.plan import CONFIG, Prepared
 from memory_r1.rl.trainer.progress import ATTEMPT, Follower, Progress
 
-LOG, POLICY, TENSORBOARD = "log.txt", "policy", "tensorboard"
+LOG, LOCK, POLICY, TENSORBOARD = "log.txt", "lock", "policy", "tensorboard"
 POLL = 0.25
 """Seconds between looks at the metrics."""
 _ERROR = re.compile(r"(?:^|\s)((?:[A-Za-z_][\w.]*\.)?([A-Za-z_]\w*(?:Error|Exception|Failure))(?:\(\w+\))?: .+)$")
@@ -41,8 +44,14 @@ OnProgress = Callable[[Progress, bool], None]
 def train(run: Prepared, on_progress: OnProgress = lambda _progress, _new: None) -> Progress:
     """Run to the end, resuming from the newest checkpoint; how it ended. At once where all steps are done.
 
-    Raises TrainingError with what the log says last. When interrupted, everything is ended before this returns.
+    Raises TrainingError with what the log says last, or where another command trains in the same folder. When
+    interrupted, everything is ended before this returns.
     """
+    with _alone(run.out):
+        return _train(run, on_progress)
+
+
+def _train(run: Prepared, on_progress: OnProgress) -> Progress:
     progress = Progress(run.steps)
     kept = saved(run.out)
     if kept and kept[-1].step >= run.steps:
@@ -92,6 +101,19 @@ def why(log: Path, start: int = 0) -> str:
         if found and found[2] not in ("ChildFailedError", "RayTaskError"):
             return found[1].strip()[:500]
     return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "it printed nothing")
+
+
+@contextmanager
+def _alone(out: Path) -> Generator[None]:
+    """Hold `out` for this process, as long as it lives. Raises TrainingError where another one does."""
+    with (out / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TrainingError(
+                f"another command is training in {str(out)!r}: wait until it ends, or name another --out"
+            ) from None
+        yield
 
 
 def _start(run: Prepared, log: int) -> subprocess.Popen[bytes]:

@@ -270,3 +270,18 @@ def test_a_run_that_is_done_starts_nothing(tmp_path: Path, monkeypatch: pytest.M
     for name in ("data.pt", "model_world_size_1_rank_0.pt"):
         (folder / name).write_bytes(b"")
     assert launch.train(prepared(tmp_path / "run")).step == 3
+
+
+def test_two_commands_never_train_in_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = prepared(tmp_path / "run")
+    fake(monkeypatch, "import time; time.sleep(600)")
+
+    def meanwhile(_progress: Progress, _new: bool) -> None:
+        with pytest.raises(TrainingError, match=r"another command is training in '.*run'"):
+            launch.train(run)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        launch.train(run, meanwhile)
+    fake(monkeypatch, "pass")
+    launch.train(run)
