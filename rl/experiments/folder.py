@@ -2,6 +2,7 @@
 
 OUT/setup.json                  what all runs share
 OUT/rows/…-sSEED/               what runs of a seed learn from: the same rows for all of a kind
+OUT/rows/held-TEST.parquet      the held-out rows of a test
 OUT/runs/RUN-sSEED/             one run: all that `memory-r1 train` writes; policy/ when it is done
 OUT/scores/TEST/NAME.json       the held-out rows of one test, by who played
 OUT/failed.json                 runs that ended with an error, and the error
@@ -57,6 +58,10 @@ class Folder:
         kind = [run.role, "examples" if run.algorithm == "sft" else "rows", str(count)]
         kind += [f"turns{run.turns}"] * (run.turns > 1) + ["natural"] * run.natural + ["plain"] * (not run.distil)
         return self.out / "rows" / "-".join([*kind, f"s{seed}"])
+
+    def held(self, test: TestName) -> Path:
+        """Where the held-out rows of `test` are."""
+        return self.out / "rows" / f"held-{test}.parquet"
 
     def policy(self, run: Run, seed: int) -> Path:
         """Where its policy is, when it is done."""

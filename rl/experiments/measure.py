@@ -12,7 +12,7 @@ from memory_r1.graphs.local.completer import LocalCompleter
 from memory_r1.memory.errors import InputError
 from memory_r1.rl.experiments.types import Role, Scored, Setup, TestName
 from memory_r1.rl.rollouts.environment import Environment
-from memory_r1.rl.rollouts.types import AnswererRow, ManagerRow
+from memory_r1.rl.rollouts.types import AnswererRow, ManagerRow, Row
 from memory_r1.rl.trainer.environments import Policy, build_environment
 from memory_r1.rl.trainer.settings import LimitSettings, TrainingSettings
 from memory_r1.rl.training.world_rows import KINDS, Choice, world_rows
@@ -26,7 +26,7 @@ SPREAD = 5
 LIMITS = LimitSettings(candidates=5, hits=8, per_speaker=8, answer_chars=2_000)
 """What policies are shown that state no limits of their own, as in the config `tiny-cpu`."""
 
-Rows = Sequence[ManagerRow] | Sequence[AnswererRow]
+Rows = Sequence[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ async def measure(rows: Rows, players: Players, role: Role) -> list[Scored]:
     environment = _environment(players, role)
     completer, turn = LocalCompleter(players.policy), asyncio.Semaphore(AT_ONCE)
 
-    async def one(row: ManagerRow | AnswererRow) -> Scored:
+    async def one(row: Row) -> Scored:
         async with turn:
             return await _played(environment, row, completer)
 
@@ -118,7 +118,7 @@ async def measure(rows: Rows, players: Players, role: Role) -> list[Scored]:
         await completer.aclose()
 
 
-async def _played(environment: Environment, row: ManagerRow | AnswererRow, policy: LocalCompleter) -> Scored:
+async def _played(environment: Environment, row: Row, policy: LocalCompleter) -> Scored:
     if isinstance(row, AnswererRow):
         decision = (await environment.answer(row, policy)).decisions[0]
         return Scored(row.id, row.conversation, row.question.category, decision.reward, decision.outcome.malformed)

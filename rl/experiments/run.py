@@ -15,6 +15,7 @@ from memory_r1.rl.experiments.folder import Folder
 from memory_r1.rl.experiments.measure import Players, Rows, held_out, measure, role_of
 from memory_r1.rl.experiments.table import pair_name
 from memory_r1.rl.experiments.types import Experiment, Run, TestName
+from memory_r1.rl.training.rows import read_rows, write_rows
 
 log = logging.getLogger(__name__)
 
@@ -103,12 +104,19 @@ class Runner:
         (run,) = [one for one in needed(tuple(e.name for e in EXPERIMENTS)) if one.name == name]
         return self._folder.policy(run, seed) if self._folder.done(run, seed) else None
 
+    def _held_out(self, test: TestName) -> Rows:
+        """The rows of `test`, which are made once in a folder."""
+        path = self._folder.held(test)
+        if not path.is_file():
+            write_rows(path, held_out(test, self._folder.setup))
+        return read_rows(path)
+
     def _measured(self, test: TestName, name: str, players: Players) -> None:
         """Measure, unless that is done."""
         if self._folder.scores(test, name) is not None:
             return
         if test not in self._rows:
-            self._rows[test] = held_out(test, self._folder.setup)
+            self._rows[test] = self._held_out(test)
         started = time.monotonic()
         scores = asyncio.run(measure(self._rows[test], players, role_of(test)))
         self._folder.keep(test, name, scores)

@@ -179,3 +179,15 @@ def test_the_table_shows_what_always_noop_and_the_oracle_earn(tmp_path: Path):
     assert "| always-noop | 25.0 [25.0, 25.0] |" in text
     assert "| oracle | 100.0 [100.0, 100.0] |" in text
     assert "| grpo-manager | 83.3" in text
+
+
+def test_held_out_rows_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    class Seen(Runner):
+        def rows(self, test):
+            return self._held_out(test)
+
+    folder = Folder.open(tmp_path, SETUP)
+    made = Seen(folder, Trainer(), print).rows("answerer")
+    assert list(made) == list(held_out("answerer", SETUP))
+    monkeypatch.setattr("memory_r1.rl.experiments.run.held_out", None)
+    assert Seen(folder, Trainer(), print).rows("answerer") == made
