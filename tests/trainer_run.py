@@ -32,6 +32,7 @@ NOOP = '{"operations":[{"fact":0,"op":"NOOP"}]}'
 DELETE = '{"operations":[{"fact":0,"op":"DELETE","targets":["0"]}]}'
 SETTINGS = """
 memory_r1.max_tokens=4 data.max_response_length=4 data.max_prompt_length=400 actor_rollout_ref.rollout.max_model_len=404
+data.train_batch_size=6 actor_rollout_ref.actor.optim.lr=1e-4
 trainer.logger=[console,file] trainer.val_before_train=false trainer.test_freq=-1 trainer.save_freq=-1
 """.split()
 

@@ -149,7 +149,7 @@ def test_a_config_that_is_not_there_or_disagrees_is_refused() -> None:
 @pytest.mark.parametrize(
     ("override", "complaint"),
     [
-        ("actor_rollout_ref.actor.ppo_mini_batch_size=4", "no multiple of actor.ppo_mini_batch_size=4"),
+        ("actor_rollout_ref.actor.ppo_mini_batch_size=5", "no multiple of actor.ppo_mini_batch_size=5"),
         ("actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu=7", "no multiple of ppo_micro_batch_size_per_gpu=7"),
         ("trainer.n_gpus_per_node=5", "can't be shared by 5 GPUs"),
         ("actor_rollout_ref.rollout.max_model_len=100", "is less than prompt and response together"),

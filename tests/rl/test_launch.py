@@ -165,7 +165,7 @@ def test_rows_of_the_world_are_made_once_within_the_models_limits(tmp_path: Path
     prepare(asked)
     train = tmp_path / "run" / "data" / "manager-train.parquet"
     before = train.stat().st_mtime_ns
-    assert len(read_rows(train)) == 6
+    assert len(read_rows(train)) == 12
     prepare(asked)
     assert train.stat().st_mtime_ns == before
     assert plan.is_world("world:names=60")
