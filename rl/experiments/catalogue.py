@@ -21,6 +21,9 @@ _ANSWERER = (*_RL, "actor_rollout_ref.actor.optim.lr=1e-4")
 """A finished policy's rate: at 4e-4 what it says likeliest got worse while its samples got better (LOG.md)."""
 _SHUFFLED = ("++memory_r1.control=shuffled",)
 _SFT = (f"data.train_batch_size={BATCH}", "optim.lr=3e-4")
+LONGER = 120
+_FORMAT = (f"data.train_batch_size={BATCH}", "optim.lr=2e-3")
+"""Another form of reply is to be learned: 30 steps at 3e-4 didn't (LOG.md)."""
 _MINI, _WHOLE = 12, 48
 _SESSIONS = (
     f"data.train_batch_size={_MINI}", f"actor_rollout_ref.actor.ppo_mini_batch_size={_MINI}",
@@ -50,8 +53,8 @@ RUNS = {
             "broadcast-manager", "manager", "grpo", 12, _MINI, (*_SESSIONS, "++memory_r1.session.credit=broadcast"),
             turns=4, natural=True,
         ),
-        Run("sft-answerer", "answerer", "sft", STEPS, BATCH, _SFT),
-        Run("plain-sft-answerer", "answerer", "sft", STEPS, BATCH, _SFT, distil=False),
+        Run("sft-answerer", "answerer", "sft", LONGER, BATCH, _FORMAT),
+        Run("plain-sft-answerer", "answerer", "sft", LONGER, BATCH, _FORMAT, distil=False),
     )
 }  # fmt: skip
 
