@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import TypeVar
 
 from memory_r1.graphs.local.completer import LocalCompleter
 from memory_r1.memory.errors import InputError
@@ -26,6 +27,8 @@ SPREAD = 5
 LIMITS = LimitSettings(candidates=5, hits=8, per_speaker=8, answer_chars=2_000)
 """What policies are shown that state no limits of their own, as in the config `tiny-cpu`."""
 
+R = TypeVar("R")
+T = TypeVar("T")
 Rows = Sequence[Row]
 
 
@@ -80,20 +83,22 @@ def answerable_rows(setup: Setup, wanted: Wanted, spread: int = 2) -> list[Manag
     most = 4 * spread * wanted.count
     for count in (spread * wanted.count, 2 * spread * wanted.count, most):
         rows = world_rows("manager", wanted.world, wanted.split, count, choice, wanted.turns)
-        made = asyncio.run(_answerable(environment, [row for row in rows if isinstance(row, ManagerRow)]))
+        told = asyncio.run(_each([row for row in rows if isinstance(row, ManagerRow)], environment.answerable))
+        made = [row for row in told if row is not None]
         if len(made) >= wanted.count:
             return made[: wanted.count]
     raise InputError(f"of {most} rows the answerer {setup.answerer!r} can tell about {len(made)}: name a better one")
 
 
-async def _answerable(environment: Environment, rows: Sequence[ManagerRow]) -> list[ManagerRow]:
+async def _each(rows: Sequence[R], play: Callable[[R], Awaitable[T]]) -> list[T]:
+    """What `play` makes of each of `rows`, so many at the same time."""
     turn = asyncio.Semaphore(AT_ONCE)
 
-    async def one(row: ManagerRow) -> ManagerRow | None:
+    async def one(row: R) -> T:
         async with turn:
-            return await environment.answerable(row)
+            return await play(row)
 
-    return [row for row in await asyncio.gather(*map(one, rows)) if row is not None]
+    return list(await asyncio.gather(*map(one, rows)))
 
 
 def _environment(players: Players, role: Role) -> Environment:
@@ -106,14 +111,9 @@ def _environment(players: Players, role: Role) -> Environment:
 async def measure(rows: Rows, players: Players, role: Role) -> list[Scored]:
     """What the policy earns on each of `rows`, by exact match. Raises SettingsError, RolloutLostError."""
     environment = _environment(players, role)
-    completer, turn = LocalCompleter(players.policy), asyncio.Semaphore(AT_ONCE)
-
-    async def one(row: Row) -> Scored:
-        async with turn:
-            return await _played(environment, row, completer)
-
+    completer = LocalCompleter(players.policy)
     try:
-        return list(await asyncio.gather(*map(one, rows)))
+        return await _each(rows, lambda row: _played(environment, row, completer))
     finally:
         await completer.aclose()
 

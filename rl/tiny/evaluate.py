@@ -122,9 +122,9 @@ async def evaluate(
     In the roles alone that its limits name.
     """
     limits = read_limits(folder)
-    taught, roles = taught_by(limits), limits.roles
+    taught = taught_by(limits)
     made = [one for number in range(worlds) for one in await examples(make_world(seed, split, number, size), taught)]
-    given = [one for one in made if one.role in roles]
+    given = [one for one in made if one.role in limits.roles]
     completer = LocalCompleter(folder)
     try:
         return await judged(completer, given)

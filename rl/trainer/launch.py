@@ -14,16 +14,16 @@ OUT/policy/           the policy as a Hugging Face folder, when the run is done
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from memory_r1.rl.trainer import guard
 from memory_r1.rl.trainer.checkpoints import saved
@@ -47,8 +47,13 @@ def train(run: Prepared, on_progress: OnProgress = lambda _progress, _new: None)
     Raises TrainingError with what the log says last, or where another command trains in the same folder. When
     interrupted, everything is ended before this returns.
     """
-    with _alone(run.out):
-        return _train(run, on_progress)
+    try:
+        with FileLock(run.out / LOCK, timeout=0):
+            return _train(run, on_progress)
+    except Timeout:
+        raise TrainingError(
+            f"another command is training in {str(run.out)!r}: wait until it ends, or name another --out"
+        ) from None
 
 
 def _train(run: Prepared, on_progress: OnProgress) -> Progress:
@@ -101,19 +106,6 @@ def why(log: Path, start: int = 0) -> str:
         if found and found[2] not in ("ChildFailedError", "RayTaskError"):
             return found[1].strip()[:500]
     return next((line.strip()[:500] for line in reversed(lines) if line.strip()), "it printed nothing")
-
-
-@contextmanager
-def _alone(out: Path) -> Generator[None]:
-    """Hold `out` for this process, as long as it lives. Raises TrainingError where another one does."""
-    with (out / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise TrainingError(
-                f"another command is training in {str(out)!r}: wait until it ends, or name another --out"
-            ) from None
-        yield
 
 
 def _start(run: Prepared, log: int) -> subprocess.Popen[bytes]:
