@@ -44,6 +44,11 @@ class Environment:
         """How many banks were built so far: one for each content, whatever rows and rollouts share it."""
         return self._player.snapshots.made
 
+    @property
+    def plays(self) -> int:
+        """How many different decisions and answers were played through the graphs: equal replies are played once."""
+        return self._player.decided.made + self._player.answered.made
+
     async def manage(self, row: ManagerRow, policy: Completer) -> Episode:
         """Let `policy` manage the turns of `row`, one decision each, rewarded by the questions of its own step.
 

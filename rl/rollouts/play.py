@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from memory_r1.graphs.build import Settings, build_agent
@@ -23,10 +23,11 @@ from memory_r1.memory.errors import InputError, ModelUnavailableError, StoreErro
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.memory.types import Answer, Operation, Write
 from memory_r1.rl.rewards.compose import Rewards, Scored
+from memory_r1.rl.rollouts.alike import Alike
 from memory_r1.rl.rollouts.clocks import Clocks, Ledger
 from memory_r1.rl.rollouts.errors import RolloutLostError
 from memory_r1.rl.rollouts.recent import Once
-from memory_r1.rl.rollouts.scene import Cast, Scene, SceneStore, Told, Voice, staged
+from memory_r1.rl.rollouts.scene import Cast, Scene, SceneStore, Timed, Told, Voice, staged
 from memory_r1.rl.rollouts.snapshots import BANK, Place, Snapshots, follow
 from memory_r1.rl.rollouts.types import AnswererRow, Decision, ManagerRow, Outcome, Reply, Row, Step
 from memory_r1.rl.rollouts.vectors import KeptVectors
@@ -76,8 +77,8 @@ class Played:
 class Player:
     """Plays, any number of rollouts at once on one event loop at a time. `answerer` is the frozen one.
 
-    It keeps what is the same for all: one compiled agent, a snapshot for each bank, the vectors of texts, and the
-    frozen answers by bank and question.
+    It keeps what is the same for all: one compiled agent, a snapshot for each bank, the vectors of texts, the frozen
+    answers by bank and question, and what came of each reply (`rollouts.alike`).
     """
 
     def __init__(self, embedder: Embedder, answerer: Answerer, rewards: Rewards, rules: Rules) -> None:
@@ -87,7 +88,9 @@ class Player:
         self.clocks = Clocks()
         self.snapshots = Snapshots(self.embedder, rules.snapshots)
         self._answers: Once[tuple[str, str, str], Reply] = Once(rules.answers)
-        voice = Voice(self.clocks)
+        self.decided: Alike[Played] = Alike(rules.snapshots)
+        self.answered: Alike[Decision] = Alike(rules.snapshots)
+        voice = Voice()
         trained = ChatAnswerer(voice, ONCE, rules.answer_chars, rules.distil)
         roles = Roles(Told(), ChatManager(voice, ONCE), Cast(trained, answerer, self.clocks))
         self._agent = build_agent(SceneStore(), self.embedder, roles=roles, settings=Settings(rules.limits))
@@ -122,6 +125,14 @@ class Player:
 
     async def decide(self, row: ManagerRow, number: int, place: Place, policy: Completer, ledger: Ledger) -> Played:
         """One decision: step `number` of `row` on the bank at `place`."""
+        state = (row.id, number, row.steps[number], place.digest, place.right)
+        heard = await self.decided.play(
+            state, Timed(policy, self.clocks, ledger), lambda voice: self._decide(row, number, place, voice, ledger)
+        )
+        played = heard.played
+        return replace(played, decision=replace(played.decision, call=heard.call))
+
+    async def _decide(self, row: ManagerRow, number: int, place: Place, policy: Completer, ledger: Ledger) -> Played:
         step = row.steps[number]
         scene = Scene(place.snapshot.fork(), ledger, "manager", policy, step.facts)
         failures, operations = await self._remember(row, step, scene)
@@ -131,8 +142,8 @@ class Player:
         outcome = Outcome(replies, malformed, place.held, (await scene.store.bank(BANK)).live)
         scored = await self.score(outcome, ledger)
         decision = Decision(
-            number, f"{row.id}#{number}:{place.digest[:12]}", scene.calls[0] if scene.calls else None, outcome,
-            scored.reward, scored.parts, operations, step.right if place.right else None, failures,
+            number, _group(row, number, place), None, outcome, scored.reward, scored.parts, operations,
+            step.right if place.right else None, failures,
         )  # fmt: skip
         return Played(decision, scene.store, digest)
 
@@ -166,13 +177,18 @@ class Player:
     async def answer(self, row: AnswererRow, policy: Completer, ledger: Ledger) -> Decision:
         """The policy's answer to the question of `row`."""
         place = await self.start(row)
+        heard = await self.answered.play(
+            (row.id, row.question, place.digest), Timed(policy, self.clocks, ledger),
+            lambda voice: self._answered(row, place, voice, ledger),
+        )  # fmt: skip
+        return replace(heard.played, call=heard.call)
+
+    async def _answered(self, row: AnswererRow, place: Place, policy: Completer, ledger: Ledger) -> Decision:
         scene = Scene(place.snapshot.fork(), ledger, "answerer", policy)
         reply = await self._answer(row.question, scene)
         outcome = Outcome((reply,), _malformed(reply.failures, "answerer"), place.held, place.held)
         scored = await self.score(outcome, ledger)
-        call = scene.calls[0] if scene.calls else None
-        group = f"{row.id}#0:{place.digest[:12]}"
-        return Decision(0, group, call, outcome, scored.reward, scored.parts, failures=reply.failures)
+        return Decision(0, _group(row, 0, place), None, outcome, scored.reward, scored.parts, failures=reply.failures)
 
     async def _is_right(self, row: ManagerRow, step: Step, place: Place, played: Played) -> bool:
         """Whether the bank after `played` holds what the right operations would have made of the bank at `place`."""
@@ -236,6 +252,10 @@ def whole(decisions: Sequence[Decision]) -> float:
     """
     earned = [one.reward for one in decisions if one.outcome.replies or one.outcome.malformed]
     return sum(earned) / len(earned) if earned else 0.0
+
+
+def _group(row: Row, number: int, place: Place) -> str:
+    return f"{row.id}#{number}:{place.digest[:12]}"
 
 
 def _failures(out: Json) -> tuple[Failure, ...]:

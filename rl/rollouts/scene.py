@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -24,14 +24,13 @@ from memory_r1.rl.rollouts.clocks import Clocks, Ledger
 
 @dataclass(slots=True)
 class Scene:
-    """One run of a graph. `policy` plays `trained`; `calls`: what it replied, as it came."""
+    """One run of a graph. `policy` plays `trained`."""
 
     store: InMemoryStore
     ledger: Ledger
     trained: Literal["manager", "answerer", ""] = ""
     policy: Completer | None = None
     facts: Sequence[Fact] = ()
-    calls: list[Completion] = field(default_factory=list[Completion])
 
 
 _SCENE: ContextVar[Scene] = ContextVar("memory_r1_scene")
@@ -56,21 +55,26 @@ class Told:
 
 
 class Voice:
-    """The policy of the scene, as the trained role calls it. Keeps each completion as it is."""
-
-    def __init__(self, clocks: Clocks) -> None:
-        self._clocks = clocks
+    """The policy of the scene, as the trained role calls it."""
 
     async def complete(self, messages: Sequence[Message]) -> Completion:
         """The policy's reply."""
-        return await self._clocks.call("generation", _SCENE.get().ledger, self._complete(messages))
+        policy = _SCENE.get().policy
+        assert policy is not None, "only a scene with a policy has a trained role"
+        return await policy.complete(messages)
 
-    async def _complete(self, messages: Sequence[Message]) -> Completion:
-        scene = _SCENE.get()
-        assert scene.policy is not None, "only a scene with a policy has a trained role"
-        found = await scene.policy.complete(messages)
-        scene.calls.append(found)
-        return found
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """`policy`, whose time is charged to `ledger` as generation."""
+
+    policy: Completer
+    clocks: Clocks
+    ledger: Ledger
+
+    async def complete(self, messages: Sequence[Message]) -> Completion:
+        """The policy's reply."""
+        return await self.clocks.call("generation", self.ledger, self.policy.complete(messages))
 
 
 class Cast:
