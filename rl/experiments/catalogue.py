@@ -74,9 +74,10 @@ EXPERIMENTS = (
         caution="SFT sees the oracle's operations, RL only rewards: the paper's SFT learns from a stronger model's.",
     ),
     Experiment(
-        "e", "Training both roles helps more than either alone.", ("session",),
+        "e", "Training both roles helps more than either alone.", ("together",),
         pairs=((START, START), ("grpo-manager", START), (START, "grpo-answerer"), ("grpo-manager", "grpo-answerer")),
-        caution="Each role was trained beside a frozen partner, and put together afterwards.",
+        caution="Each role was trained beside a frozen partner, and put together afterwards; always-noop and oracle are "
+        "what the answerer to begin with tells.",
     ),
     Experiment(
         "f", "An exact-match reward makes for higher exact match than an F1 reward.", ("answerer",),

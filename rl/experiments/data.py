@@ -11,7 +11,7 @@ from math import ceil
 from pathlib import Path
 
 from memory_r1.graphs.prompts import PLAIN_ANSWERER
-from memory_r1.rl.experiments.measure import Wanted, answerable_rows, chosen
+from memory_r1.rl.experiments.rows import Wanted, answerable_rows, chosen
 from memory_r1.rl.experiments.types import Run, Setup
 from memory_r1.rl.training.rows import write_rows
 from memory_r1.rl.training.sft import Example, Taught, examples

@@ -12,7 +12,9 @@ from memory_r1.memory.errors import MemoryR1Error
 from memory_r1.rl.experiments.catalogue import EXPERIMENTS, SEEDS, START, experiment, needed
 from memory_r1.rl.experiments.data import steps_of
 from memory_r1.rl.experiments.folder import Folder
-from memory_r1.rl.experiments.measure import Players, Rows, held_out, measure, role_of
+from memory_r1.rl.experiments.measure import measure, role_of
+from memory_r1.rl.experiments.players import Players
+from memory_r1.rl.experiments.rows import Rows, held_out
 from memory_r1.rl.experiments.table import pair_name
 from memory_r1.rl.experiments.types import Experiment, Run, TestName
 from memory_r1.rl.training.rows import read_rows, write_rows

@@ -15,7 +15,7 @@ from typing import Literal
 
 Role = Literal["manager", "answerer"]
 Algorithm = Literal["grpo", "ppo", "sft"]
-TestName = Literal["manager", "answerer", "session"]
+TestName = Literal["manager", "answerer", "session", "together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,9 @@ class Setup:
 
     `policy`, `answerer_policy`: folders that training starts from, for the manager and for the answerer. `answerer`:
     the model string of the frozen answerer. `world`: as a task is named. `held`: rows of the manager's and of the
-    answerer's test; the session test has a fifth. `questions`, `guards`: of a manager's row (`world_rows.Choice`), of
-    which those are kept that the answerer gets right about the right bank. `settings`: of every RL run, where it has
+    answerer's test; those of sessions have a part of it (`rows.PARTS`). `questions`, `guards`: of a manager's row
+    (`world_rows.Choice`), of which those are kept that the answerer gets right about the right bank; all of them where
+    both roles are put together. `settings`: of every RL run, where it has
     none of its own. `digests`: of the model files, by field.
     """
 

@@ -9,7 +9,7 @@ from memory_r1.memory.errors import InputError, SettingsError
 from memory_r1.rl.experiments.catalogue import EXPERIMENTS, RUNS, START, experiment, needed
 from memory_r1.rl.experiments.data import plain, steps_of, write_data
 from memory_r1.rl.experiments.folder import Folder, digest, read_setup
-from memory_r1.rl.experiments.measure import held_out
+from memory_r1.rl.experiments.rows import PARTS, held_out
 from memory_r1.rl.experiments.run import Runner
 from memory_r1.rl.experiments.table import line, markdown, pair_name
 from memory_r1.rl.experiments.training import request
@@ -41,7 +41,7 @@ def test_a_run_s_rows_are_its_own_and_none_is_held_out(name: str, tmp_path: Path
     rows = read_rows(train)
     assert len(rows) == steps_of(run, SETUP) * run.rows
     other = read_rows(write_data(run, SETUP, 2, tmp_path / "two")[0])
-    held = {row.conversation for test in ("manager", "answerer", "session") for row in held_out(test, SETUP)}
+    held = {row.conversation for test in PARTS for row in held_out(test, SETUP)}
     told = [{row.conversation for row in part} for part in (rows, other, read_rows(validation))]
     assert not told[0] & told[1]
     assert not held & (told[0] | told[1] | told[2])
@@ -156,7 +156,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path):
     assert Measured(folder, trainer, told.append).run(["a", "e"], [1])
     assert len(trainer.made) == 3
     assert folder.scores("manager", START) is not None
-    assert folder.scores("session", f"{pair_name('grpo-manager', 'grpo-answerer')}-s1") is not None
+    assert folder.scores("together", f"{pair_name('grpo-manager', 'grpo-answerer')}-s1") is not None
 
 
 def test_a_failed_run_is_told_and_stops_no_other(tmp_path: Path):
