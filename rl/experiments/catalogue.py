@@ -76,8 +76,8 @@ EXPERIMENTS = (
     Experiment(
         "e", "Training both roles helps more than either alone.", ("together",),
         pairs=((START, START), ("grpo-manager", START), (START, "grpo-answerer"), ("grpo-manager", "grpo-answerer")),
-        caution="Each role was trained beside a frozen partner, and put together afterwards; always-noop and oracle are "
-        "what the answerer to begin with tells.",
+        caution="Each role was trained beside a frozen partner, and put together afterwards; always-noop and oracle: "
+        "as the answerer to begin with tells.",
     ),
     Experiment(
         "f", "An exact-match reward makes for higher exact match than an F1 reward.", ("answerer",),

@@ -8,6 +8,7 @@ records make the step's metrics, tell how many rollouts were lost, and in valida
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,6 +87,15 @@ class MemoryTrainer(PPOTrainerSync):
             each = [1 if name == "session" else self.config.actor_rollout_ref.rollout.n for name in names]
             batch["__rollout_n__"] = torch.tensor(each)
         return batch
+
+    def _get_required_batch_multiple(self, dp_size: int) -> int:
+        """As verl's, and one that log-probabilities' micro-batches divide, too: sessions make any number of rows."""
+        policy = self.config.actor_rollout_ref
+        micros = [policy.rollout] + ([policy.ref] if self.use_reference_policy else [])
+        sizes = [one.log_prob_micro_batch_size_per_gpu * dp_size for one in micros if not one.log_prob_use_dynamic_bsz]
+        if self.use_critic and not self.config.critic.use_dynamic_bsz:
+            sizes.append(self.config.critic.forward_micro_batch_size_per_gpu * dp_size)
+        return math.lcm(super()._get_required_batch_multiple(dp_size), *sizes)
 
     def _compute_advantage(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
         """As verl's, of each decision's own reward within its own group. Raises RolloutsLostError."""

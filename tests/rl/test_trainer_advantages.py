@@ -1,14 +1,22 @@
-"""Advantages of decisions: equal to verl's GRPO where that is defined, blind to what was lost."""
+"""Advantages of decisions: equal to verl's GRPO where that is defined, blind to what was lost; how many there are."""
 
 from tests import verl_imports  # noqa: F401  isort: skip - first of all that imports verl
 
+import copy
+import math
+from functools import cache
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omegaconf import DictConfig, OmegaConf
 from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, get_adv_estimator_fn
 
 from memory_r1.rl.trainer.advantages import grpo_decisions, shuffled
+from memory_r1.rl.trainer.configs import Algorithm, compose_config, find
+from memory_r1.rl.trainer.trainer import MemoryTrainer
 
 GROUPS = st.lists(
     st.tuples(st.integers(2, 6), st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0, -0.2]), min_size=6, max_size=6)),
@@ -75,3 +83,37 @@ def test_shuffled_rewards_move() -> None:
     rewards = [float(number) for number in range(20)]
     assert shuffled(rewards, ["g"] * 20, "1:1") != rewards
     assert shuffled(rewards, ["g"] * 20, "1:1") != shuffled(rewards, ["g"] * 20, "1:2")
+
+
+@cache
+def composed(algorithm: Algorithm) -> DictConfig:
+    """The config of a tiny manager."""
+    return compose_config(find("tiny-cpu", algorithm, "manager"), ["out=x"])
+
+
+def filled(rows: int, sizes: dict[str, int | bool], algorithm: Algorithm = "grpo") -> int:
+    """The number that `rows` rows of a step become on two GPUs."""
+    trainer = MemoryTrainer.__new__(MemoryTrainer)
+    trainer.config = copy.deepcopy(composed(algorithm))
+    for key, value in sizes.items():
+        OmegaConf.update(trainer.config, key, value)
+    trainer.use_critic, trainer.use_reference_policy, trainer.global_steps = algorithm == "ppo", True, 1
+    multiple = trainer._get_required_batch_multiple(2)
+    return -(-rows // multiple) * multiple
+
+
+@pytest.mark.parametrize(("rows", "mini", "rollout", "reference"), [(188, 12, 48, 4), (1, 3, 8, 32), (96, 48, 8, 4)])
+def test_any_number_of_decisions_is_filled_up_to_what_each_phase_divides(
+    rows: int, mini: int, rollout: int, reference: int
+) -> None:
+    policy = "actor_rollout_ref"
+    sizes: dict[str, int | bool] = {
+        f"{policy}.rollout.log_prob_micro_batch_size_per_gpu": rollout,
+        f"{policy}.ref.log_prob_micro_batch_size_per_gpu": reference,
+        f"{policy}.actor.ppo_mini_batch_size": mini, f"{policy}.rollout.n": 2,
+    }  # fmt: skip
+    least = math.lcm(2 * mini, 2 * rollout, 2 * reference)
+    assert rows <= filled(rows, sizes) < rows + least and not filled(rows, sizes) % least
+    assert not filled(rows, {**sizes, "critic.forward_micro_batch_size_per_gpu": 5}, "ppo") % 10
+    dynamic = {f"{policy}.{one}.log_prob_use_dynamic_bsz": True for one in ("rollout", "ref")}
+    assert filled(1, {**sizes, **dynamic}) == 2 * mini
