@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from memory_r1.memory.store import Store
 from memory_r1.memory.stores.memory import InMemoryStore
@@ -14,6 +15,8 @@ from tests.neo4j_server import neo4j_servers  # noqa: F401  a fixture
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 os.environ.setdefault("NLTK_DATA", str(DATA / "nltk_data"))
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")  # a busy machine is no failure: speed is measured in benchmarks
 
 
 @dataclass(frozen=True)
