@@ -5,7 +5,8 @@ FOLDER/data      what it is taught (`rl.tiny.data`)
 FOLDER/recall    taught to recall: 900 steps
 FOLDER/start     then both roles: 3,500 steps. Experiments start from start/policy and, as it was at step 1,000,
                  start/early
-FOLDER/tiny      then both roles for longer: 9,000 steps; tiny/policy is what is shipped
+FOLDER/longer    then both roles for longer: 9,000 steps
+FOLDER/tiny      and again, 14,000 steps, at a rate that rises and falls once more; tiny/policy is what is shipped
 
 Each stage is a training command of `tiny-cpu`: supervised fine-tuning of about 2,000 tokens a step.
 """
@@ -31,6 +32,7 @@ TOLD = 100
 """So many steps between two lines that tell how far it is."""
 _ALWAYS = ("optim.lr=2e-3", "trainer.test_freq=-1")
 _WORLDS = ("data.train_batch_size=24", "data.balance=0.5")
+_LONG = (*_WORLDS, "data.shares={manager:1,answerer:1.5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ STAGES = (
         "start", "worlds.parquet", "recall", data.ROLES, 3_500, (*_WORLDS, "data.shares={manager:1,answerer:2}"),
         keep=EARLY,
     ),
-    Stage("tiny", "worlds.parquet", "start", data.ROLES, 9_000, (*_WORLDS, "data.shares={manager:1,answerer:1.5}"), 1),
+    Stage("longer", "worlds.parquet", "start", data.ROLES, 9_000, _LONG, 1),
+    Stage("tiny", "worlds.parquet", "longer", data.ROLES, 14_000, _LONG, 2),
 )  # fmt: skip
 
 

@@ -38,11 +38,13 @@ def test_every_stage_prepares_and_begins_where_the_one_before_ended(begun: Path,
     policy = recipe.follow(begun)
     assert policy == begun / "tiny" / "policy" and read_limits(policy) == LIMITS
     assert [(run.out.name, run.steps, run.supervised) for run in trained] == [
-        ("recall", 900, True), ("start", 3_500, True), ("tiny", 9_000, True)
+        ("recall", 900, True), ("start", 3_500, True), ("longer", 9_000, True),
+        ("tiny", 14_000, True),
     ]  # fmt: skip
     assert exported == [
-        ("recall/policy", "best"), ("start/early", "1000"), ("start/policy", "best"), ("tiny/policy", "best")
+        ("recall/policy", "best"), ("start/early", "1000"), ("start/policy", "best"),
+        ("longer/policy", "best"), ("tiny/policy", "best"),
     ]  # fmt: skip
     config = (begun / "tiny" / "config.yaml").read_text()
-    assert str(begun / "start" / "policy") in config
-    assert recipe.follow(begun) == policy and len(trained) == 3
+    assert str(begun / "longer" / "policy") in config
+    assert recipe.follow(begun) == policy and len(trained) == 4
