@@ -13,6 +13,8 @@ from memory_r1.rl.experiments.types import Experiment, Run
 
 START = "start"
 """The policy that training starts from, as if it were a run."""
+EARLY = "start of managers"
+"""The policy that managers start from, where answerers do, too."""
 SEEDS = (1, 2, 3)
 STEPS, ROWS, EACH = 30, 12, 8
 BATCH = ROWS * EACH
@@ -45,6 +47,8 @@ RUNS = {
         Run("grpo-answerer", "answerer", "grpo", STEPS, ROWS, _ANSWERER),
         Run("shuffled-answerer", "answerer", "grpo", STEPS, ROWS, (*_ANSWERER, *_SHUFFLED)),
         Run("ppo-answerer", "answerer", "ppo", STEPS, ROWS, _ANSWERER),
+        Run("early-answerer", "answerer", "grpo", STEPS, ROWS, _RL, early=True),
+        Run("shuffled-early-answerer", "answerer", "grpo", STEPS, ROWS, (*_RL, *_SHUFFLED), early=True),
         Run("sft-manager", "manager", "sft", STEPS, BATCH, _SFT),
         Run("f1-answerer", "answerer", "grpo", STEPS, ROWS, _ANSWERER, rewards="f1"),
         Run("single-manager", "manager", "grpo", 12, _WHOLE, _SINGLE, natural=True),
@@ -85,6 +89,10 @@ EXPERIMENTS = (
         caution="The world's answers are short, so that F1 and exact match differ less than in long talk.",
     ),
     Experiment(
+        "i", "GRPO teaches an answerer that SFT left as unfinished as the managers; shuffled rewards don't.",
+        ("answerer",), ("early-answerer", "shuffled-early-answerer"), early=True,
+    ),
+    Experiment(
         "h", "Sessions with credit for each decision beat sessions with one credit for all, and single decisions.",
         ("session",), ("single-manager", "session-manager", "broadcast-manager"),
     ),
@@ -93,6 +101,11 @@ EXPERIMENTS = (
         caution="By SFT: the policy that training starts from has only learned to select first.",
     ),
 )  # fmt: skip
+
+
+def start_of(one: Experiment) -> str:
+    """What the policy is called that the runs of `one` start from."""
+    return EARLY if one.early else START
 
 
 def experiment(name: str) -> Experiment:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from memory_r1.memory.errors import MemoryR1Error
-from memory_r1.rl.experiments.catalogue import EXPERIMENTS, SEEDS, START, experiment, needed
+from memory_r1.rl.experiments.catalogue import EXPERIMENTS, SEEDS, START, experiment, needed, start_of
 from memory_r1.rl.experiments.data import steps_of
 from memory_r1.rl.experiments.folder import Folder
 from memory_r1.rl.experiments.measure import measure, role_of
@@ -82,8 +82,8 @@ class Runner:
                 both = Players(Path(setup.policy), f"local:{setup.answerer_policy}")
                 self._measured(test, pair_name(START, START), both)
             else:
-                policy = setup.answerer_policy if test == "answerer" else setup.policy
-                self._measured(test, START, Players(Path(policy), setup.answerer))
+                policy = setup.answerer_policy if test == "answerer" and not one.early else setup.policy
+                self._measured(test, start_of(one), Players(Path(policy), setup.answerer))
 
     def _players(self, run: Run, seed: int) -> Players:
         return Players(self._folder.policy(run, seed), self._folder.setup.answerer, run.distil)

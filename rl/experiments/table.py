@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from memory_r1.rl.experiments.catalogue import EXPERIMENTS, RUNS, SEEDS, START
+from memory_r1.rl.experiments.catalogue import EXPERIMENTS, RUNS, SEEDS, START, start_of
 from memory_r1.rl.experiments.folder import Folder
 from memory_r1.rl.experiments.types import Experiment, Run, Scored, TestName
 from memory_r1.rl.metrics.bootstrap import Interval, interval, paired
@@ -53,7 +53,7 @@ def line(name: str, played: Mapping[int, Sequence[Scored]], start: Sequence[Scor
 
 def lines(folder: Folder, one: Experiment, test: TestName) -> Iterator[Line]:
     """The lines of an experiment for one of its tests: START, always-NOOP and the oracle, and every run so far."""
-    first = pair_name(START, START) if one.pairs else START
+    first = pair_name(START, START) if one.pairs else start_of(one)
     start = folder.scores(test, first)
     if start is not None:
         yield line(first, {0: start}, None)

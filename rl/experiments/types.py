@@ -24,7 +24,8 @@ class Run:
     `--reward` takes them; "" as the config says.
 
     `turns`: of a training row; several make it a session. `natural`: rows as the worlds give them, in place of all
-    kinds of operations alike. `distil`: whether the answerer selects memories before it answers.
+    kinds of operations alike. `distil`: whether the answerer selects memories before it answers. `early`: an answerer
+    that starts from the policy that managers start from, which plays both roles.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Run:
     turns: int = 1
     natural: bool = False
     distil: bool = True
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Experiment:
     """A claim, the names of the runs that tell whether it holds here, and the tests that they take.
 
     `pairs`: the manager and the answerer that play together, by the names of their runs, START for the policies that
-    training started from; for experiments on how roles go together. `caution`: what the figures can't tell.
+    training started from; for experiments on how roles go together. `early`: its runs are. `caution`: what the figures
+    can't tell.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Experiment:
     tests: tuple[TestName, ...]
     runs: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    early: bool = False
     caution: str = ""
 
 

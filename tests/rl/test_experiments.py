@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from memory_r1.memory.errors import InputError, SettingsError
-from memory_r1.rl.experiments.catalogue import EXPERIMENTS, RUNS, START, experiment, needed
+from memory_r1.rl.experiments.catalogue import EARLY, EXPERIMENTS, RUNS, START, experiment, needed
 from memory_r1.rl.experiments.data import plain, steps_of, write_data
 from memory_r1.rl.experiments.folder import Folder, digest, read_setup
 from memory_r1.rl.experiments.rows import PARTS, held_out
@@ -157,6 +157,16 @@ def test_what_is_done_is_not_done_again(tmp_path: Path):
     assert len(trainer.made) == 3
     assert folder.scores("manager", START) is not None
     assert folder.scores("together", f"{pair_name('grpo-manager', 'grpo-answerer')}-s1") is not None
+
+
+def test_an_early_answerer_starts_where_managers_do(tmp_path: Path):
+    folder, made = Folder.open(tmp_path, SETUP), Trainer()
+    assert Measured(folder, made, print).run(["i"], [1])
+    assert made.made == ["early-answerer-s1", "shuffled-early-answerer-s1"]
+    assert folder.scores("answerer", EARLY) is not None and folder.scores("answerer", START) is None
+    assert f"| {EARLY} | 50.0" in markdown(folder)
+    models = {name: request(RUNS[name], folder, 1, tmp_path).model for name in ("early-answerer", "grpo-answerer")}
+    assert models == {"early-answerer": SETUP.policy, "grpo-answerer": SETUP.answerer_policy}
 
 
 def test_a_failed_run_is_told_and_stops_no_other(tmp_path: Path):
