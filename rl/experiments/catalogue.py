@@ -44,6 +44,7 @@ RUNS = {
         Run("grpo-manager", "manager", "grpo", STEPS, ROWS, _RL),
         Run("shuffled-manager", "manager", "grpo", STEPS, ROWS, (*_RL, *_SHUFFLED)),
         Run("ppo-manager", "manager", "ppo", STEPS, ROWS, _RL),
+        Run("shuffled-ppo-manager", "manager", "ppo", STEPS, ROWS, (*_RL, *_SHUFFLED)),
         Run("grpo-answerer", "answerer", "grpo", STEPS, ROWS, _ANSWERER),
         Run("shuffled-answerer", "answerer", "grpo", STEPS, ROWS, (*_ANSWERER, *_SHUFFLED)),
         Run("ppo-answerer", "answerer", "ppo", STEPS, ROWS, _ANSWERER),
@@ -67,7 +68,7 @@ EXPERIMENTS = (
         "a", "GRPO teaches the manager from answers alone; with shuffled rewards nothing is learned.", ("manager",),
         ("grpo-manager", "shuffled-manager"),
     ),
-    Experiment("b", "PPO teaches the manager, too.", ("manager",), ("ppo-manager",)),
+    Experiment("b", "PPO teaches the manager, too.", ("manager",), ("ppo-manager", "shuffled-ppo-manager")),
     Experiment(
         "c", "GRPO and PPO teach the answerer.", ("answerer",),
         ("grpo-answerer", "shuffled-answerer", "ppo-answerer"),

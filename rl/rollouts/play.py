@@ -67,10 +67,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A decision and the bank that it left."""
+    """A decision and the bank that it left; after the last step, which none follows, None."""
 
     decision: Decision
-    store: InMemoryStore
+    store: InMemoryStore | None
     digest: str
 
 
@@ -145,11 +145,12 @@ class Player:
             number, _group(row, number, place), None, outcome, scored.reward, scored.parts, operations,
             step.right if place.right else None, failures,
         )  # fmt: skip
-        return Played(decision, scene.store, digest)
+        return Played(decision, scene.store if number + 1 < len(row.steps) else None, digest)
 
     async def leave(self, row: ManagerRow, number: int, place: Place, played: Played) -> Place:
         """The bank that `played`, which is step `number` of `row` on the bank at `place`, left: the next one starts."""
-        right = place.right and await self._is_right(row, row.steps[number], place, played)
+        assert played.store is not None, f"step {number} of row {row.id!r} is its last"
+        right = place.right and await self._is_right(row, row.steps[number], place, played.store)
         return Place(played.store.snapshot(), played.digest, played.decision.outcome.after, right)
 
     async def ask(
@@ -190,13 +191,13 @@ class Player:
         scored = await self.score(outcome, ledger)
         return Decision(0, _group(row, 0, place), None, outcome, scored.reward, scored.parts, failures=reply.failures)
 
-    async def _is_right(self, row: ManagerRow, step: Step, place: Place, played: Played) -> bool:
-        """Whether the bank after `played` holds what the right operations would have made of the bank at `place`."""
+    async def _is_right(self, row: ManagerRow, step: Step, place: Place, store: InMemoryStore) -> bool:
+        """Whether the bank in `store` holds what the right operations would have made of the bank at `place`."""
         if step.right is None:
             return False
         twin = place.snapshot.fork()
         await apply(self.embedder, row, step, step.right, twin)
-        return await _held(twin) == await _held(played.store)
+        return await _held(twin) == await _held(store)
 
     async def _remember(
         self, row: ManagerRow, step: Step, scene: Scene
