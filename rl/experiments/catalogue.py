@@ -91,7 +91,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         "i", "GRPO teaches an answerer that SFT left as unfinished as the managers; shuffled rewards don't.",
-        ("answerer",), ("early-answerer", "shuffled-early-answerer"), early=True,
+        ("answerer",), ("early-answerer", "shuffled-early-answerer"),
     ),
     Experiment(
         "h", "Sessions with credit for each decision beat sessions with one credit for all, and single decisions.",
@@ -106,7 +106,7 @@ EXPERIMENTS = (
 
 def start_of(one: Experiment) -> str:
     """What the policy is called that the runs of `one` start from."""
-    return EARLY if one.early else START
+    return EARLY if any(RUNS[name].early for name in one.runs) else START
 
 
 def experiment(name: str) -> Experiment:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from memory_r1.memory.errors import MemoryR1Error
-from memory_r1.rl.experiments.catalogue import EXPERIMENTS, SEEDS, START, experiment, needed, start_of
+from memory_r1.rl.experiments.catalogue import EARLY, EXPERIMENTS, SEEDS, START, experiment, needed, start_of
 from memory_r1.rl.experiments.data import steps_of
 from memory_r1.rl.experiments.folder import Folder
 from memory_r1.rl.experiments.measure import measure, role_of
 from memory_r1.rl.experiments.players import Players
 from memory_r1.rl.experiments.rows import Rows, held_out
 from memory_r1.rl.experiments.table import pair_name
-from memory_r1.rl.experiments.types import Experiment, Run, TestName
+from memory_r1.rl.experiments.types import Experiment, Role, Run, TestName
 from memory_r1.rl.training.rows import read_rows, write_rows
 
 log = logging.getLogger(__name__)
@@ -82,27 +82,26 @@ class Runner:
                 both = Players(Path(setup.policy), f"local:{setup.answerer_policy}")
                 self._measured(test, pair_name(START, START), both)
             else:
-                policy = setup.answerer_policy if test == "answerer" and not one.early else setup.policy
-                self._measured(test, start_of(one), Players(Path(policy), setup.answerer))
+                name, role = start_of(one), role_of(test)
+                self._measured(test, name, Players(Path(setup.start(role, name == EARLY)), setup.answerer))
 
     def _players(self, run: Run, seed: int) -> Players:
         return Players(self._folder.policy(run, seed), self._folder.setup.answerer, run.distil)
 
     def _together(self, one: Experiment, pair: tuple[str, str], seed: int) -> None:
         """Measure a manager beside an answerer, where both are there."""
-        folders = [self._policy(name, role, seed) for name, role in zip(pair, ("manager", "answerer"), strict=True)]
-        if pair == (START, START) or None in folders:
+        if pair == (START, START):
             return
-        manager, answerer = folders
-        assert manager is not None
+        manager, answerer = self._policy(pair[0], "manager", seed), self._policy(pair[1], "answerer", seed)
+        if manager is None or answerer is None:
+            return
         for test in one.tests:
             self._measured(test, f"{pair_name(*pair)}-s{seed}", Players(manager, f"local:{answerer}"))
 
-    def _policy(self, name: str, role: str, seed: int) -> Path | None:
+    def _policy(self, name: str, role: Role, seed: int) -> Path | None:
         """The policy of a run, or the one that training started from; None for a run that is not done."""
-        setup = self._folder.setup
         if name == START:
-            return Path(setup.policy if role == "manager" else setup.answerer_policy)
+            return Path(self._folder.setup.start(role))
         (run,) = [one for one in needed(tuple(e.name for e in EXPERIMENTS)) if one.name == name]
         return self._folder.policy(run, seed) if self._folder.done(run, seed) else None
 

@@ -40,7 +40,7 @@ def request(run: Run, folder: Folder, seed: int, data: Path) -> plan.Request:
         settings += [f"++memory_r1.distil={str(run.distil).lower()}", "++memory_r1.baselines=false"]
     return plan.Request(
         roles=(run.role,), algorithm=run.algorithm, config=CONFIG, data=str(data), out=folder.run(run, seed),
-        model=setup.policy if manages or run.early else setup.answerer_policy,
+        model=setup.start(run.role, run.early),
         answerer=setup.answerer if manages and run.algorithm != "sft" else "",
         rewards=run.rewards, steps=steps_of(run, setup), seed=seed, settings=tuple(settings),
     )  # fmt: skip

@@ -46,8 +46,7 @@ class Experiment:
     """A claim, the names of the runs that tell whether it holds here, and the tests that they take.
 
     `pairs`: the manager and the answerer that play together, by the names of their runs, START for the policies that
-    training started from; for experiments on how roles go together. `early`: its runs are. `caution`: what the figures
-    can't tell.
+    training started from; for experiments on how roles go together. `caution`: what the figures can't tell.
     """
 
     name: str
@@ -55,7 +54,6 @@ class Experiment:
     tests: tuple[TestName, ...]
     runs: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
-    early: bool = False
     caution: str = ""
 
 
@@ -67,8 +65,8 @@ class Setup:
     the model string of the frozen answerer. `world`: as a task is named. `held`: rows of the manager's and of the
     answerer's test; those of sessions have a part of it (`rows.PARTS`). `questions`, `guards`: of a manager's row
     (`world_rows.Choice`), of which those are kept that the answerer gets right about the right bank; all of them where
-    both roles are put together. `settings`: of every RL run, where it has
-    none of its own. `digests`: of the model files, by field.
+    both roles are put together. `settings`: of every RL run, where it has none of its own. `digests`: of the model
+    files, by field.
     """
 
     policy: str
@@ -81,6 +79,10 @@ class Setup:
     scale: float = 1.0
     settings: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def start(self, role: Role, early: bool = False) -> str:
+        """The folder of the policy that `role` starts from. `early`: as of `Run`."""
+        return self.answerer_policy if role == "answerer" and not early else self.policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ class Heard(Generic[T]):
 
 
 class Alike(Generic[T]):
-    """The plays of one kind, the `size` used last. `made`: so many were played through the graph."""
+    """The plays of one kind, of which the `size` used last are kept."""
 
     def __init__(self, size: int) -> None:
         self._prompts: Once[Hashable, Sequence[Message]] = Once(size)
@@ -38,7 +38,7 @@ class Alike(Generic[T]):
 
     @property
     def made(self) -> int:
-        """How many different plays there were."""
+        """How many were played through the graph."""
         return self._plays.made
 
     async def play(self, state: Hashable, policy: Completer, run: Play[T]) -> Heard[T]:
@@ -92,15 +92,14 @@ class _Held(Generic[T]):
         await asyncio.wait((task, self._asked), return_when=asyncio.FIRST_COMPLETED)
         if not self._asked.done():
             task.result()
-        return self._asked.result() if self._asked.done() else ()
+        return self._prompt()
 
     async def hears(self, prompt: Sequence[Message], said: Said | None) -> T:
         """Run to the end with `said` as the reply to `prompt`; None where nothing is asked."""
         if said is not None:
             self._heard.set_result(said)
         played = await self._begin()
-        asked = self._asked.result() if self._asked.done() else ()
-        assert list(asked) == list(prompt), "runs from one state asked different things"
+        assert list(self._prompt()) == list(prompt), "runs from one state asked different things"
         return played
 
     async def end(self) -> None:
@@ -108,6 +107,9 @@ class _Held(Generic[T]):
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait((self._task,))
+
+    def _prompt(self) -> Sequence[Message]:
+        return self._asked.result() if self._asked.done() else ()
 
     def _begin(self) -> asyncio.Task[T]:
         if self._task is None:
