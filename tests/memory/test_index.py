@@ -113,7 +113,7 @@ def test_rows_and_vectors_must_be_as_many():
         BankIndex.build([row(1, "dog")], np.zeros((2, 32), np.float32))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.data())
 def test_changes_one_by_one_equal_an_index_built_at_once(data: st.DataObject):
     index, live, number = BankIndex.build([], np.zeros((0, 32), np.float32)), [], 0

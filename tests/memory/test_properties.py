@@ -38,13 +38,13 @@ async def replayed(story: Story, store: Store) -> Store:
 
 
 @given(acts)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 def test_the_store_agrees_with_the_model(plot: list[Act]) -> None:
     run(told(InMemoryStore(), plot))
 
 
 @given(acts)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_replaying_the_log_on_an_empty_bank_gives_the_same_bank(plot: list[Act]) -> None:
     async def work() -> None:
         story = await told(InMemoryStore(), plot)
@@ -55,7 +55,7 @@ def test_replaying_the_log_on_an_empty_bank_gives_the_same_bank(plot: list[Act])
 
 
 @given(acts)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_undoing_all_backwards_empties_the_bank_and_undoing_that_fills_it(plot: list[Act]) -> None:
     async def work() -> None:
         story = await told(InMemoryStore(), plot)
@@ -78,7 +78,7 @@ def test_undoing_all_backwards_empties_the_bank_and_undoing_that_fills_it(plot: 
 
 
 @given(acts)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_a_loaded_dump_is_the_bank(plot: list[Act]) -> None:
     async def work() -> None:
         story = await told(InMemoryStore(), plot)
@@ -96,7 +96,7 @@ async def found(store: Store) -> list[tuple[str, float]]:
 
 
 @given(acts)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_a_search_sees_just_what_is_live(plot: list[Act]) -> None:
     async def work() -> None:
         story = await told(InMemoryStore(), plot)
@@ -108,7 +108,7 @@ def test_a_search_sees_just_what_is_live(plot: list[Act]) -> None:
 
 
 @given(st.lists(act, max_size=12))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 def test_sqlite_and_memory_hold_the_same(tmp_path_factory: pytest.TempPathFactory, plot: list[Act]) -> None:
     async def work(path: Path) -> None:
         story = await told(InMemoryStore(), plot)
@@ -121,7 +121,7 @@ def test_sqlite_and_memory_hold_the_same(tmp_path_factory: pytest.TempPathFactor
 
 
 @given(acts, st.integers(1, 40))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_what_is_forgotten_leaves_the_rest_alone(plot: list[Act], pick: int) -> None:
     async def work() -> None:
         story = await told(InMemoryStore(), [*plot, Act("add", ("Ada moved",))])

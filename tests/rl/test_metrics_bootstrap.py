@@ -49,7 +49,7 @@ def test_conversations_of_one_question_give_the_interval_of_the_normal_law() -> 
 
 
 @given(answers)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_asking_every_question_twice_makes_nothing_surer(rows: list[tuple[float, str]]) -> None:
     once = interval([value for value, _ in rows], [name for _, name in rows], resamples=50)
     twice = interval([value for value, _ in rows * 2], [name for _, name in rows * 2], resamples=50)
@@ -57,7 +57,7 @@ def test_asking_every_question_twice_makes_nothing_surer(rows: list[tuple[float,
 
 
 @given(answers)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_interval_holds_the_mean_and_the_order_makes_no_difference(rows: list[tuple[float, str]]) -> None:
     found = interval([value for value, _ in rows], [name for _, name in rows], resamples=50, level=1.0)
     again = interval([value for value, _ in rows[::-1]], [name for _, name in rows[::-1]], resamples=50, level=1.0)

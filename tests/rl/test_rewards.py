@@ -26,7 +26,7 @@ words = st.text("abcdef ,.", min_size=1, max_size=12).filter(lambda text: any(c.
 weights = st.dictionaries(st.sampled_from(sorted(REWARDS)), st.floats(-2, 2), min_size=1).filter(
     lambda found: any(found.values())
 )
-some = settings(max_examples=60, deadline=None)
+some = settings(max_examples=60)
 
 
 def reply(answer: str, gold: str = "7 May 2023", category: str = "date") -> Reply:

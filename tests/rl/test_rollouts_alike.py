@@ -127,7 +127,7 @@ def alone(decision):
     return replace(decision, call=None)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000), row=st.sampled_from(ROWS))
 async def test_members_of_a_group_end_as_each_would_alone(seed, row) -> None:
     env = environment()

@@ -15,7 +15,7 @@ from memory_r1.rl.rollouts.types import Seconds
 from memory_r1.rl.rollouts.vectors import KeptVectors
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 30)), min_size=1, max_size=8))
 def test_shares_add_up_to_the_time_in_which_anybody_ran(spans: list[tuple[int, int]]) -> None:
     now = SimpleNamespace(time=0)

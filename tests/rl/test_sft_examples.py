@@ -139,7 +139,7 @@ def test_an_answer_rests_on_what_tells_it():
     )
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 10**6))
 def test_every_world_can_be_taught(seed):
     found = asyncio.run(examples(make_world(seed, "train", 0, Size(1, 8)), Taught(asked=1, spoiled=0.3)))

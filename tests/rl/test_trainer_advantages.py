@@ -37,7 +37,7 @@ def batch(groups: list[tuple[int, list[float]]], tokens: int = 4) -> tuple:
 
 
 @given(GROUPS, st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_one_decision_a_rollout_gives_what_grpo_gives(groups: list, by_std: bool) -> None:
     rewards, mask, index = batch(groups)
     ours, returns = grpo_decisions(rewards, mask, index, {"norm_adv_by_std_in_grpo": by_std})
@@ -47,7 +47,7 @@ def test_one_decision_a_rollout_gives_what_grpo_gives(groups: list, by_std: bool
 
 
 @given(GROUPS, st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_lost_row_changes_nobodys_advantage(groups: list, where: int) -> None:
     rewards, mask, index = batch(groups)
     alone, _ = grpo_decisions(rewards, mask, index)

@@ -24,7 +24,7 @@ def rows():
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.sampled_from(("train", "validation", "test")))
 def test_a_row_survives_json(seed, split):
     for row in [*world_manager_rows(seed, split, 3, SMALL), *world_answerer_rows(seed, split, 3, SMALL)]:

@@ -23,7 +23,7 @@ from memory_r1.rl.world.memories import Memories
 from memory_r1.rl.world.oracle import answer_from
 
 SMALL = Choice(Size(3, 12, 60))
-some = settings(max_examples=6, deadline=None)
+some = settings(max_examples=6)
 seeds = st.integers(0, 10**6)
 splits = st.sampled_from(("train", "validation", "test"))
 

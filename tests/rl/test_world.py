@@ -32,7 +32,7 @@ from tests.rl.test_metrics import needs_punkt
 
 sizes = st.builds(Size, st.integers(1, 5), st.integers(4, 24), st.sampled_from([0, 0, 60]))
 worlds = st.builds(make_world, st.integers(0, 10**6), st.sampled_from(SPLITS), st.integers(0, 50), sizes)
-some = settings(max_examples=25, deadline=None)
+some = settings(max_examples=25)
 
 GOLDEN = "32f06f2da54182f42e260690d5b4445b833a5a1149eb9d49381de2cad7cd1b3d"
 """The digest of `world:conversations=2`: it is the same on every machine, in every process, with every Python."""

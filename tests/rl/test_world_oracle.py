@@ -24,7 +24,7 @@ from tests.rl.test_metrics import needs_punkt
 
 sizes = st.builds(Size, st.integers(1, 4), st.integers(4, 20), st.sampled_from([0, 0, 60]))
 worlds = st.builds(make_world, st.integers(0, 10**6), st.just("train"), st.integers(0, 50), sizes)
-some = settings(max_examples=20, deadline=None)
+some = settings(max_examples=20)
 
 
 def fact(text, turn="D1:2", speaker="Ann"):
