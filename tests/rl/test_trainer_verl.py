@@ -60,16 +60,12 @@ def test_three_steps_of_ppo_with_a_critic(tmp_path: Path, data: list[str]) -> No
 
 
 def test_a_policy_learns_what_shuffled_rewards_do_not_teach(tmp_path: Path, data: list[str]) -> None:
+    """A penalty on the distance to the start pulls both back, so what only wanders stays near it."""
     options = ["trainer.total_training_steps=24", "actor_rollout_ref.actor.optim.lr=6e-4"]
-    learned = train(tmp_path / "learned", *data, *options, "actor_rollout_ref.actor.use_kl_loss=false")
-    control = train(
-        tmp_path / "control",
-        *data,
-        *options,
-        "actor_rollout_ref.actor.use_kl_loss=false",
-        "++memory_r1.control=shuffled",
-    )
+    options += ["actor_rollout_ref.actor.use_kl_loss=true", "actor_rollout_ref.actor.kl_loss_coef=0.3"]
+    learned = train(tmp_path / "learned", *data, *options)
+    control = train(tmp_path / "control", *data, *options, "++memory_r1.control=shuffled")
     name = "memory_r1/reward/mean"
     assert mean(learned[:2], name) < 0.65
-    assert mean(learned[-4:], name) > 0.85
-    assert mean(control[-4:], name) < 0.7
+    assert mean(learned[-8:], name) > 0.75
+    assert mean(control[-8:], name) < 0.7
