@@ -6,12 +6,14 @@ import asyncio
 import platform
 import shutil
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
+from memory_r1.graphs.endpoint import say
 from memory_r1.graphs.local.folder import TINY_FOLDER, checked
+from memory_r1.graphs.pinned import is_policy, parse, pinned
 from memory_r1.memory.errors import InputError, MemoryR1Error, SettingsError
 from memory_r1.memory.settings import BUILT_IN, Settings, make_embedder
 from memory_r1.memory.stores.open import open_store, redacted
@@ -20,8 +22,9 @@ EXTRAS = {
     "neo4j": (("neo4j",), "memories in a Neo4j server"),
     "openai": (("langchain-openai",), "models behind an OpenAI-compatible endpoint, as vLLM"),
     "embed": (("sentence-transformers", "torch"), "embeddings by meaning, from a sentence-transformers model"),
-    "serve": (("langgraph-cli", "langgraph-api"), "langgraph dev, Studio and the SDK"),
+    "serve": (("langgraph-cli", "langgraph-api"), "memory-r1 serve, langgraph dev, Studio and the SDK"),
     "flows": (("typer", "rich"), "this command line"),
+    "otel": (("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"), "spans and metrics by OpenTelemetry"),
     "rl": (("nltk",), "scoring answers: memory-r1 score"),
     "local": (("torch", "transformers"), "models in this process: --model tiny, --model local:PATH"),
     "train": (("verl", "TransferQueue", "pyarrow", "tensorboard"), "training by verl: memory-r1 train"),
@@ -50,11 +53,29 @@ class Check:
 async def examine(settings: Settings) -> list[Check]:
     """Look at everything the settings name. Changes nothing; asks each model in use for one word."""
     checks = [*_packages(), await _store(settings), await _embedder(settings)]
-    models = settings.models
+    policy, models = await _policy(settings)
+    checks += policy
     for name in dict.fromkeys(models.values()):
         roles = [role for role in models if models[role] == name]
         checks.append(await _model(roles, name, settings))
     return [*checks, _tiny(), *_tools()]
+
+
+async def _policy(settings: Settings) -> tuple[list[Check], Mapping[str, str]]:
+    """The policy in use, where a model is one, and the model of each role; no models where it can't be had."""
+    checks: list[Check] = []
+    for name in dict.fromkeys(filter(is_policy, settings.models.values())):
+
+        async def look(name: str = name) -> str:
+            registry, _ = parse(name)
+            await asyncio.to_thread(pinned, {"default": name})
+            found = await asyncio.to_thread(registry.in_use)
+            return f"{found.id}, published {found.created:%Y-%m-%d}" if found else ""
+
+        checks.append(await _tried("policy", redacted(name), look))
+    if any(check.state == "failed" for check in checks):
+        return checks, {}
+    return checks, pinned(settings.models)
 
 
 def _packages() -> list[Check]:
@@ -168,8 +189,7 @@ async def _tried(topic: str, name: str, look: Callable[[], Awaitable[str]]) -> C
     except MemoryR1Error as error:
         return Check(topic, name, "failed", error.message)
     except Exception as error:  # noqa: BLE001 a model library may raise anything, and the finding is that it did
-        why = f"{type(error).__name__}: {error}"[:300]
-        return Check(topic, name, "failed", why, "see that its server runs and that the name is right")
+        return Check(topic, name, "failed", say(error), "see that its server runs and that the name is right")
 
 
 def _tools() -> list[Check]:

@@ -9,11 +9,15 @@ from typing import Any, cast
 
 from memory_r1.graphs.agent import Conversing, build_chat
 from memory_r1.graphs.answer import Answering, build_answer
-from memory_r1.graphs.models import RULES, ModelOptions, Models, load_limits, load_roles
+from memory_r1.graphs.models import RULES, ModelOptions, Models, by_role, load_limits, load_roles
 from memory_r1.graphs.remember import Limits, Remember, build_remember
 from memory_r1.graphs.roles import Failure, Roles, Usage
 from memory_r1.graphs.state import FAILURES, HITS, OPERATIONS, USAGE, Json
 from memory_r1.graphs.steps import Graph
+from memory_r1.graphs.telemetry import Telemetry, from_environment
+from memory_r1.graphs.telemetry.calls import WatchedEmbedder
+from memory_r1.graphs.telemetry.graph import WatchedGraph
+from memory_r1.graphs.telemetry.stores import watch_store
 from memory_r1.memory.embedders import HashedEmbedder
 from memory_r1.memory.embedders.base import Embedder
 from memory_r1.memory.errors import InputError
@@ -92,12 +96,14 @@ class Agent:
 class Settings:
     """How the agent works: what it looks at, how models are called, and the clock that dates chat messages.
 
+    `telemetry`: where its spans and metrics go; by default what `MEMORY_R1_TELEMETRY` says (`graphs.telemetry`).
     A model's folder may state limits (`graphs.local.folder`), which go before these.
     """
 
     limits: Limits = field(default_factory=Limits)
     options: ModelOptions = field(default_factory=ModelOptions)
     clock: Callable[[], datetime] = lambda: datetime.now().replace(microsecond=0)
+    telemetry: Telemetry | None = None
 
 
 def build_agent(
@@ -116,9 +122,12 @@ def build_agent(
     if roles is not None and models is not None:
         raise InputError("give models or roles, not both")
     embedder = embedder or HashedEmbedder()
+    models = by_role(models) if models is not None else None
     limits = settings.limits if models is None else load_limits(models, settings.limits)
     roles = roles or load_roles(models if models is not None else RULES, settings.options)
-    remember = build_remember(Remember(store, embedder, roles, limits))
-    answer = build_answer(Answering(store, embedder, roles, limits))
-    agent = build_chat(Conversing(store, embedder, settings.clock), remember, answer)
+    told = settings.telemetry or from_environment()
+    seen = (watch_store(store, told), WatchedEmbedder(embedder, told)) if told else (store, embedder)
+    remember = WatchedGraph.of(build_remember(Remember(*seen, roles, limits)), told)
+    answer = WatchedGraph.of(build_answer(Answering(*seen, roles, limits)), told)
+    agent = WatchedGraph.of(build_chat(Conversing(*seen, settings.clock), remember, answer), told)
     return Agent(remember, answer, agent, store, embedder, roles)

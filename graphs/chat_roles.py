@@ -21,8 +21,9 @@ from pydantic import BaseModel
 from memory_r1.graphs import parse, prompts
 from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.direct import Direct
-from memory_r1.graphs.endpoint import Patience, passing, pause, refuses_schema, say, typed
+from memory_r1.graphs.endpoint import Patience, brief, passing, pause, refuses_schema, say, typed
 from memory_r1.graphs.roles import Failure, Usage, fail, spend
+from memory_r1.graphs.telemetry.calls import malformed, model_call
 from memory_r1.graphs.watched import watched
 from memory_r1.memory.errors import MalformedOutputError
 from memory_r1.memory.types import Answer, Fact, Hit, Operation, Turn
@@ -62,25 +63,38 @@ class ChatCall:
             text = await self._reply(prompt)
             return read(text)
         except MalformedOutputError as error:
+            malformed(self.role)
             if not (self.patience.repair and error.details.get("repair", True)):
                 raise
-            log.info("%s: one repair attempt after: %s", self.role, error)
-            return read(await self._reply(prompts.repair(prompt, text, str(error))))
+            log.info("%s: one repair attempt", self.role, extra={"content": str(error)})
+            mending = prompts.repair(prompt, text, str(error))
+        try:
+            return read(await self._reply(mending))
+        except MalformedOutputError:
+            malformed(self.role)
+            raise
 
     async def _reply(self, prompt: prompts.Prompt) -> str:
-        wait, attempt = self.patience.first, 1
+        wait, attempt, relaxed = self.patience.first, 1, False
         while True:
             try:
                 spend(Usage(calls=1, prompt_chars=prompt.chars))
-                return await self._voice.once(prompt.messages)
+                with model_call(self.model, self.role, prompt.messages) as call:
+                    text = await self._voice.once(prompt.messages)
+                    call.said(text)
+                return text
             except Exception as error:
-                if self._voice.relax(error):
-                    log.warning("%s: the endpoint takes no JSON schema, going on without: %s", self.role, say(error))
+                if not relaxed and self._voice.relax(error):
+                    relaxed = True
+                    told = {"content": say(error)}
+                    log.warning("%s: the endpoint takes no JSON schema, going on without", self.role, extra=told)
                     continue
                 if not passing(error) or attempt >= self.patience.tries:
                     raise typed(error, self.role, attempt) from error
                 rest = pause(error, wait, self.patience.longest)
-                log.warning("%s: try %d failed, next in %.1f s: %s", self.role, attempt, rest, say(error))
+                told = {"content": say(error), "error": type(error).__name__}
+                why = brief(error)
+                log.warning("%s: try %d failed (%s), next in %.1f s", self.role, attempt, why, rest, extra=told)
             await asyncio.sleep(rest)
             wait, attempt = wait * 2, attempt + 1
 
@@ -92,6 +106,7 @@ class _Chatting:
         self.model = model
         self.timeout = timeout
         self._constrained = constrain(model, schema)
+        self._told = self._constrained is not None
         self._direct = Direct.of(model, self._constrained)
 
     async def once(self, messages: list[prompts.Message]) -> str:
@@ -110,10 +125,14 @@ class _Chatting:
         return message.text
 
     def relax(self, error: Exception) -> bool:
-        """Go on without the schema, where `error` says that the endpoint takes none; whether that changes anything."""
-        if self._constrained is None or not refuses_schema(error):
+        """Go on without the schema, where `error` says that the endpoint takes none; whether to ask again.
+
+        Of several calls under way each is asked again, though the first has already done away with the schema.
+        """
+        if not self._told or not refuses_schema(error):
             return False
-        self._constrained, self._direct = None, Direct.of(self.model, None)
+        if self._constrained is not None:
+            self._constrained, self._direct = None, Direct.of(self.model, None)
         return True
 
 
@@ -207,7 +226,7 @@ def constrain(model: BaseChatModel, schema: dict[str, Any]) -> Runnable[Any, AIM
         try:
             chain = model.with_structured_output(schema, **options)
         except (NotImplementedError, TypeError, ValueError) as error:
-            log.info("%s takes no JSON schema by %r: %s", type(model).__name__, options, error)
+            log.info("%s takes no JSON schema by %r (%s)", type(model).__name__, options, brief(error))
         else:
             return cast("Runnable[Any, AIMessage]", chain.first) if isinstance(chain, RunnableSequence) else None
     return None

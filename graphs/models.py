@@ -6,6 +6,8 @@
     "PROVIDER:MODEL"                         what LangChain's init_chat_model knows
     "local:PATH"                             a Hugging Face model folder, run in this process
     "tiny"                                   such a folder that the package brings
+    "served:PATH@http://host:port/v1"        such a folder, run by an OpenAI-compatible server under its absolute path
+    "policy", "policy:DIR", "policy:DIR@URL" the policy in use in a registry (`graphs.pinned`)
 
 and stands for all roles, or for one of them.
 """
@@ -14,17 +16,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, cast, get_args
 
 from langchain_core.language_models import BaseChatModel
 
 from memory_r1.graphs.completers import Completer
-from memory_r1.graphs.endpoint import Patience
-from memory_r1.graphs.local.folder import FolderLimits, find_folder, read_limits
+from memory_r1.graphs.endpoint import Patience, say
+from memory_r1.graphs.local.folder import SERVED, FolderLimits, find_folder, read_limits, served_at
+from memory_r1.graphs.pinned import is_policy, pinned
 from memory_r1.graphs.prompts import ANSWER_CHARS
 from memory_r1.graphs.remember import Limits
 from memory_r1.graphs.roles import Answerer, Closable, Extractor, Manager, Role, Roles
 from memory_r1.memory.errors import MissingExtraError, SettingsError
+from memory_r1.memory.stores.open import redacted
 
 RULES = "rules"
 
@@ -56,23 +61,24 @@ def load_model(name: str, options: ModelOptions = ModelOptions()) -> BaseChatMod
     """
     folder = find_folder(name)
     if folder is not None:
-        from memory_r1.graphs.local.completer import LocalCompleter
-
-        return LocalCompleter(folder, options.max_tokens, options.temperature)
+        return _in_folder(name, folder, options)
     provider, colon, rest = name.partition(":")
     model, at, url = rest.partition("@")
-    if not (provider and colon and model):
-        raise SettingsError(f"model {name!r} is unknown: write rules, openai:MODEL@URL, local:PATH or PROVIDER:MODEL")
-    common: dict[str, Any] = {
-        "temperature": options.temperature, "max_tokens": options.max_tokens,
-        "timeout": options.patience.timeout, "max_retries": 0,
-    }  # fmt: skip
+    if is_policy(name) or not (provider and colon and model):
+        raise SettingsError(
+            "a policy has a model for each role, and a single one was asked for: name that one"
+            if is_policy(name)
+            else f"model {redacted(name)!r} is unknown: write rules, openai:MODEL@URL, local:PATH or PROVIDER:MODEL"
+        )
+    common = _common(options)
     if provider != "openai":
         return _any_provider(name, common)
     if at and not url.startswith(("http://", "https://")):
-        raise SettingsError(f"the endpoint {url!r} of model {name!r} is no URL: write openai:MODEL@http://host:port/v1")
+        raise SettingsError(
+            f"the endpoint of model {redacted(name)!r} is no URL: write openai:MODEL@http://host:port/v1"
+        )
     if at:
-        common |= {"base_url": url, "api_key": options.api_key or "none"}
+        common |= _at(url, options)
     elif options.api_key:
         common["api_key"] = options.api_key
     return _openai(model, common)
@@ -80,7 +86,7 @@ def load_model(name: str, options: ModelOptions = ModelOptions()) -> BaseChatMod
 
 def load_roles(models: Models, options: ModelOptions = ModelOptions()) -> Roles:
     """The roles that `models` play. Raises SettingsError for an unknown role, and what `load_model` raises."""
-    models = _by_role(models)
+    models = by_role(models)
     unknown = set(models) - {*get_args(Role), "default"}
     if unknown:
         raise SettingsError(f"there is no role {sorted(unknown)[0]!r}: the roles are {', '.join(get_args(Role))}")
@@ -94,7 +100,7 @@ def load_limits(models: Models, limits: Limits = Limits()) -> Limits:  # noqa: B
 
     A model sees as much in use as in its training. Raises SettingsError for a folder's file that can't be read.
     """
-    models = _by_role(models)
+    models = by_role(models)
     manager, answerer = _stated(models, "manager"), _stated(models, "answerer")
     return replace(
         limits,
@@ -114,7 +120,7 @@ def check_role(model: Model, role: str) -> None:
     roles = learned(model)
     if role not in roles:
         plays = " and ".join(roles) or "nothing"
-        raise SettingsError(f"model {model!r} plays no {role}, but {plays}: name another for that role")
+        raise SettingsError(f"model {redacted(str(model))!r} plays no {role}, but {plays}: name another for that role")
 
 
 def connections(models: Iterable[BaseChatModel | Completer]) -> tuple[Closable, ...]:
@@ -125,8 +131,12 @@ def connections(models: Iterable[BaseChatModel | Completer]) -> tuple[Closable, 
     return tuple(client for client in clients if isinstance(client, Closable))
 
 
-def _by_role(models: Models) -> Mapping[str, Model]:
-    return models if isinstance(models, Mapping) else {"default": models}
+def by_role(models: Models) -> Mapping[str, Model]:
+    """`models` by role, "default" for the others, the policy in use looked up (`graphs.pinned`).
+
+    Look it up once where roles and limits are loaded apart: both must be of the same policy.
+    """
+    return pinned(models if isinstance(models, Mapping) else {"default": models})
 
 
 def _stated(models: Mapping[str, Model], role: Role) -> FolderLimits:
@@ -158,6 +168,29 @@ def _role(
     return {"extractor": ChatExtractor, "manager": ChatManager}[role](model, patience)
 
 
+def _in_folder(name: str, folder: Path, options: ModelOptions) -> BaseChatModel | Completer:
+    """The model in `folder`: in this process, or the client of the server that runs it, within the folder's limits."""
+    if not name.startswith(SERVED):
+        from memory_r1.graphs.local.completer import LocalCompleter
+
+        return LocalCompleter(folder, options.max_tokens, options.temperature)
+    if not folder.is_dir():
+        raise SettingsError(f"there is no folder {str(folder)!r}: served:PATH@URL reads what the model was trained for")
+    stated = replace(options, max_tokens=read_limits(folder).max_tokens or options.max_tokens)
+    return _openai(str(folder.absolute()), _common(stated) | _at(served_at(name)[1], options))
+
+
+def _common(options: ModelOptions) -> dict[str, Any]:
+    return {
+        "temperature": options.temperature, "max_tokens": options.max_tokens,
+        "timeout": options.patience.timeout, "max_retries": 0,
+    }  # fmt: skip
+
+
+def _at(url: str, options: ModelOptions) -> dict[str, Any]:
+    return {"base_url": url, "api_key": options.api_key or "none"}
+
+
 def _openai(model: str, common: dict[str, Any]) -> BaseChatModel:
     try:
         from langchain_openai import ChatOpenAI
@@ -179,6 +212,8 @@ def _any_provider(name: str, common: dict[str, Any]) -> BaseChatModel:
     try:
         return cast(BaseChatModel, init_chat_model(name, **common))
     except ImportError as error:
-        raise MissingExtraError(f"model {name!r} needs its provider's package: {error}") from None
+        raise MissingExtraError(f"model {redacted(name)!r} needs its provider's package: {error}") from None
     except Exception as error:
-        raise SettingsError(f"model {name!r} can't be used: {error}") from error
+        shown = redacted(name)
+        why = say(error) if shown == name else type(error).__name__  # its text may repeat the name
+        raise SettingsError(f"model {shown!r} can't be used: {why}") from error

@@ -13,6 +13,9 @@
     │   ├── EmbedderMismatchError   the bank's vectors come from another embedder: reembed it
     │   ├── StoreUnavailableError   server down, file locked, disk full or read-only; nothing was written
     │   └── CorruptStoreError   what is stored contradicts itself
+    ├── PolicyError             the policy registry has not what was asked for
+    │   ├── UnknownPolicyError  no version has this id
+    │   └── DamagedPolicyError  a version's files are not those that were published
     └── ModelError              a language or embedding model failed
         ├── ModelUnavailableError   time-outs, 429 and 5xx after all retries
         └── MalformedOutputError    the reply breaks its schema, also after the one repair attempt
@@ -97,6 +100,18 @@ class StoreUnavailableError(StoreError):
 
 class CorruptStoreError(StoreError):
     """What is stored contradicts itself, or is not a Memory-R1 store."""
+
+
+class PolicyError(MemoryR1Error):
+    """The policy registry has not what was asked for. Nothing was changed."""
+
+
+class UnknownPolicyError(PolicyError):
+    """No version of the registry has this id."""
+
+
+class DamagedPolicyError(PolicyError):
+    """What the registry holds is not what was published."""
 
 
 class ModelError(MemoryR1Error):

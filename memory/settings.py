@@ -1,11 +1,13 @@
 """Endpoints and secrets: options first, then the environment (`MEMORY_R1_STORE`, …), then the defaults.
 
-Read when asked for, by the command line and by the agent server alike. Names of models pass through as they are.
+Read when asked for, by the command line and by the agent server alike. Names of models pass through as they are. A
+secret may stand in a file instead, which `MEMORY_R1_<FIELD>_FILE` names.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,16 +28,19 @@ ROLES = ("extractor", "manager", "answerer")
 BUILT_IN = "hashed"
 """The embedder that needs nothing."""
 
+PREFIX = "MEMORY_R1_"
+
 
 class Settings(BaseSettings):
     """Where memories are kept and who decides about them. Every field is an option and a variable `MEMORY_R1_<FIELD>`.
 
     `model` answers for every role that has none of its own. Without `embedder` a bank keeps the one that it was made
     with, and a new bank gets the built-in one. `api_key` goes to models that are given by URL, `judge_api_key` to the
-    judges of answers.
+    judges of answers. `policies`: the registry of policies (`graphs.policies`).
+    `runs`: the folder in which flows keep what they make.
     """
 
-    model_config = SettingsConfigDict(env_prefix="MEMORY_R1_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
     store: str = ""
     store_password: SecretStr = SecretStr("")
@@ -47,6 +52,13 @@ class Settings(BaseSettings):
     judge_api_key: SecretStr = SecretStr("")
     embedder: str = ""
     embedder_api_key: SecretStr = SecretStr("")
+    policies: str = ""
+    runs: str = ""
+
+    @property
+    def runs_path(self) -> Path:
+        """The folder in which flows keep what they make; by default beside the default store."""
+        return Path(self.runs or _data_folder() / "runs").expanduser().absolute()
 
     @property
     def models(self) -> dict[str, str]:
@@ -64,13 +76,18 @@ class Settings(BaseSettings):
         scheme, _, rest = self.store_url.partition(":///")
         return Path(rest).expanduser().absolute() if scheme == "sqlite" and rest else None
 
+    @property
+    def policies_path(self) -> Path:
+        """The folder of the policy registry: the one asked for, else one beside the user's own SQLite file."""
+        return Path(self.policies).expanduser().absolute() if self.policies else _data_folder() / "policies"
+
 
 def load_settings(options: Mapping[str, str | None]) -> Settings:
     """The settings in force. `options` holds what the command line says; None leaves it to the environment.
 
     Raises SettingsError.
     """
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {**_secrets(), **{name: value for name, value in options.items() if value is not None}}
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -78,9 +95,45 @@ def load_settings(options: Mapping[str, str | None]) -> Settings:
         raise SettingsError(f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
+def _secrets() -> dict[str, SecretStr]:
+    """The secrets that stand in files: each `MEMORY_R1_<FIELD>_FILE` that is set names one.
+
+    A newline at the end is no part of the secret.
+    """
+    found: dict[str, SecretStr] = {}
+    for name, field in Settings.model_fields.items():
+        variable = f"{PREFIX}{name.upper()}"
+        path = os.environ.get(f"{variable}_FILE", "")
+        if field.annotation is not SecretStr or not path:
+            continue
+        if os.environ.get(variable):
+            raise SettingsError(f"{variable} and {variable}_FILE are both set: unset one of them")
+        found[name] = SecretStr(_read_secret(f"{variable}_FILE", Path(path)))
+    return found
+
+
+def _read_secret(variable: str, path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingsError(f"{variable}={str(path)!r} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{variable}={str(path)!r} is no UTF-8 text") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def default_tokens() -> Path:
+    """Where the tokens of an agent server stand when no file is named."""
+    return user_data_path("memory-r1", appauthor=False) / "tokens.json"
+
+
 def default_store() -> str:
     """The store used when none is named: one SQLite file in the folder where this user's programs keep data."""
-    return f"sqlite:///{user_data_path('memory-r1', appauthor=False) / 'memory.db'}"
+    return f"sqlite:///{_data_folder() / 'memory.db'}"
+
+
+def _data_folder() -> Path:
+    return user_data_path("memory-r1", appauthor=False)
 
 
 async def make_store(settings: Settings) -> Store:

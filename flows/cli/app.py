@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from memory_r1.memory.errors import MemoryR1Error
+from memory_r1.memory.logs import start_logging
 
 from . import (
+    backup,
     bank,
     bench,
     conversation,
@@ -22,10 +24,14 @@ from . import (
     files,
     inspect,
     judge,
+    policy,
     questions,
     report,
     score,
+    serve,
+    serve_model,
     systems,
+    token,
     train,
 )
 from .shared import Options, fail
@@ -49,7 +55,9 @@ Environment (an option goes before its variable):
   MEMORY_R1_STORE, MEMORY_R1_STORE_PASSWORD, MEMORY_R1_BANK, MEMORY_R1_MODEL,
   MEMORY_R1_EXTRACTOR_MODEL, MEMORY_R1_MANAGER_MODEL, MEMORY_R1_ANSWERER_MODEL,
   MEMORY_R1_API_KEY, MEMORY_R1_JUDGE_API_KEY, MEMORY_R1_EMBEDDER,
-  MEMORY_R1_EMBEDDER_API_KEY, MEMORY_R1_DATA
+  MEMORY_R1_EMBEDDER_API_KEY, MEMORY_R1_DATA, MEMORY_R1_POLICIES,
+  MEMORY_R1_LOG, MEMORY_R1_LOG_CONTENT, MEMORY_R1_TELEMETRY, MEMORY_R1_TELEMETRY_CONTENT,
+  MEMORY_R1_TOKENS_FILE; passwords and keys also from files: MEMORY_R1_API_KEY_FILE, …
 
 \b
 Exit status:
@@ -80,7 +88,7 @@ class Commands(TyperGroup):
 OPTIONS = ("store", "model", "extractor_model", "manager_model", "answerer_model", "embedder")
 """The settings that are options."""
 
-_VALUED = tuple(f"--{name.replace('_', '-')}" for name in OPTIONS)
+_VALUED = (*(f"--{name.replace('_', '-')}" for name in OPTIONS), "--log")
 _FLAGS = ("--json", "--verbose")
 
 
@@ -129,7 +137,8 @@ ModelOption = Annotated[
     typer.Option(
         metavar="MODEL",
         help="Who decides: rules, openai:NAME@URL, local:PATH (a Hugging Face model folder), tiny (the policy that "
-        "comes along), or what LangChain's init_chat_model knows. Default: rules.",
+        "comes along), policy (the one in use: see the command policy), or what LangChain's init_chat_model knows. "
+        "Default: rules.",
     ),
 ]
 ExtractorOption = Annotated[str | None, typer.Option(metavar="MODEL", help="Another model to find facts.")]
@@ -142,7 +151,11 @@ EmbedderOption = Annotated[
         help="hashed, sentence:NAME-OR-PATH or openai:NAME@URL. Default: the bank's own; hashed for a new bank.",
     ),
 ]
-VerboseOption = Annotated[bool, typer.Option("--verbose", help="Log what happens on stderr.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Log what happens on stderr: as --log text.")]
+LogOption = Annotated[
+    Literal["text", "json"] | None,
+    typer.Option("--log", metavar="FORMAT", help="Log what happens on stderr: text, or json, an object in each line."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 VersionOption = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -160,22 +173,43 @@ def options(  # noqa: PLR0913, PLR0917 - the global options are what they are
     embedder: EmbedderOption = None,
     json: JsonOption = False,
     verbose: VerboseOption = False,
+    log: LogOption = None,
     version: VersionOption = False,
 ) -> None:
     """Keep the options for the command."""
     given = {name: ctx.params[name] for name in OPTIONS}
     ctx.obj = Options(given, json)
-    if verbose:
-        logging.getLogger().setLevel(logging.INFO)
+    if log:
+        os.environ["MEMORY_R1_LOG"] = log  # for the server, and for processes that a command starts
+    start_logging(log or ("text" if verbose else None))
 
 
-for part in (demo, conversation, questions, bank, files, inspect, score, data, evaluate, judge, train, report, systems):
+for part in (
+    demo,
+    conversation,
+    questions,
+    bank,
+    files,
+    backup,
+    inspect,
+    score,
+    data,
+    evaluate,
+    judge,
+    train,
+    policy,
+    report,
+    systems,
+    serve,
+    serve_model,
+):
     part.register(app)
+app.add_typer(token.app, name="token")
 app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:
-    """Run `memory-r1`. Logging is silent unless --verbose: what matters of it stands in errors and summaries.
+    """Run `memory-r1`. Logging is silent unless asked for: what matters of it stands in errors and summaries.
 
     Matrix products here are small: one thread is faster than several (unless the user says otherwise).
     """

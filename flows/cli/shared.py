@@ -24,6 +24,7 @@ from memory_r1.memory.errors import (
     StoreUnavailableError,
     UnknownBankError,
     UnknownMemoryError,
+    UnknownPolicyError,
 )
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ EXIT_CODES: Mapping[type[MemoryR1Error], int] = {
     DataUnavailableError: 4,
     UnknownBankError: 3,
     UnknownMemoryError: 3,
+    UnknownPolicyError: 3,
     StoreUnavailableError: 4,
     ModelUnavailableError: 4,
     MissingExtraError: 4,
@@ -97,10 +99,11 @@ class Session:
         """
         from memory_r1.graphs import ModelOptions, build_agent, load_limits, load_roles
         from memory_r1.graphs import Settings as AgentSettings
+        from memory_r1.graphs.pinned import pinned
 
         settings = self.options.settings
         calls = ModelOptions(api_key=settings.api_key.get_secret_value())
-        models = {**settings.models, **({"extractor": "rules"} if extractor else {})}
+        models = pinned({**settings.models, **({"extractor": "rules"} if extractor else {})})
         roles = load_roles(models, calls)
         self.closing.push_async_callback(roles.close)
         if extractor:

@@ -5,18 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from memory_r1.graphs.completers import Completion, Message
 from memory_r1.graphs.local.folder import checked, read_limits
-from memory_r1.memory.errors import MalformedOutputError, MissingExtraError, SettingsError
-
-if TYPE_CHECKING:
-    from memory_r1.graphs.local.engine import Engine
-    from memory_r1.graphs.local.tokens import Tokens
+from memory_r1.graphs.local.loaded import Loaded, load
+from memory_r1.memory.errors import MalformedOutputError, MissingExtraError
 
 
 class LocalCompleter:
@@ -35,7 +30,12 @@ class LocalCompleter:
             if find_spec(package) is None:
                 raise MissingExtraError.of("local", package)
         self._loading = threading.Lock()
-        self._loaded: _Loaded | None = None
+        self._loaded: Loaded | None = None
+
+    async def load(self) -> None:
+        """Load the model now, not when it is first asked. Raises SettingsError when it can't be loaded."""
+        if self._loaded is None:
+            await asyncio.to_thread(self._load)
 
     async def complete(self, messages: Sequence[Message]) -> Completion:
         """The reply.
@@ -60,30 +60,8 @@ class LocalCompleter:
         if loaded is not None:
             await asyncio.to_thread(loaded.engine.close)
 
-    def _load(self) -> _Loaded:
+    def _load(self) -> Loaded:
         with self._loading:
             if self._loaded is None:
-                self._loaded = _load(self.folder)
+                self._loaded = load(self.folder)
             return self._loaded
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    engine: Engine
-    tokens: Tokens
-
-
-def _load(folder: Path) -> _Loaded:
-    import torch
-    from transformers.utils import logging
-
-    from memory_r1.graphs.local.engine import Engine
-    from memory_r1.graphs.local.tokens import Tokens
-
-    logging.disable_progress_bar()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        engine = Engine.load(folder, threads=torch.get_num_threads(), device=device)
-    except Exception as error:
-        raise SettingsError(f"the model in {str(folder)!r} can't be loaded: {error}") from error
-    return _Loaded(engine, Tokens.load(folder))

@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from memory_r1.graphs.roles import Role
 from memory_r1.memory.errors import SettingsError
+from memory_r1.memory.stores.open import redacted
 
 LOCAL = "local:"
+SERVED = "served:"
+"""Begins "served:FOLDER@URL": the model in FOLDER, run by a server at URL."""
 TINY = "tiny"
 """The model string of the policy that the package brings."""
 TINY_FOLDER = Path(__file__).parent / "tiny"
@@ -55,16 +58,26 @@ class FolderLimits(BaseModel):
 def find_folder(name: str) -> Path | None:
     """The folder that the model string `name` means, there or not; None where it means no folder.
 
-    Raises SettingsError for "local:" without a path.
+    Raises SettingsError for "local:" without a path, "served:" without a path or a URL.
     """
     if name == TINY:
         return TINY_FOLDER
+    if name.startswith(SERVED):
+        return served_at(name)[0]
     if not name.startswith(LOCAL):
         return None
     path = name.removeprefix(LOCAL)
     if not path:
         raise SettingsError(f"model {name!r} names no folder: write local:PATH")
     return Path(path).expanduser()
+
+
+def served_at(name: str) -> tuple[Path, str]:
+    """Folder and URL of "served:FOLDER@URL". Raises SettingsError where one is missing."""
+    path, at, url = name.removeprefix(SERVED).partition("@http")
+    if not (path and at and url.startswith(("://", "s://"))):
+        raise SettingsError(f"model {redacted(name)!r} needs a folder and a URL: write served:PATH@http://host:port/v1")
+    return Path(path).expanduser(), f"http{url}"
 
 
 def checked(folder: Path) -> Path:

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from memory_r1.graphs.models import RULES, ModelOptions
+from memory_r1.graphs.pinned import pinned
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.embedders.load import load_embedder
 from memory_r1.memory.errors import InputError, MemoryR1Error, SettingsError
 from memory_r1.memory.settings import ROLES
+from memory_r1.memory.stores.open import redacted
 from memory_r1.rl.systems.types import System
 
 TRAINED = ("memory-r1-sft", "memory-r1-ppo", "memory-r1-grpo")
@@ -63,15 +65,16 @@ class Row:
 def row_models(name: str, models: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
     """The model of each role in the row `name`. `models`: the command's; `given`: `--row-model`'s values by key.
 
-    A key is a row's name, or `NAME.ROLE`. `rules` has no other model; a trained row has none but its own.
+    A key is a row's name, or `NAME.ROLE`. `rules` has no other model; a trained row has none but its own. A policy is
+    the one in use now. Raises SettingsError and PolicyError where it can't be had.
     """
     if name == "rules" or name in WORLD_SYSTEMS:
         return dict.fromkeys(ROLES, RULES)
     base = dict.fromkeys(ROLES, given.get(name, RULES)) if name in TRAINED or name in given else models
-    return {role: given.get(f"{name}.{role}", base.get(role, RULES)) for role in ROLES}
+    return dict(pinned({role: given.get(f"{name}.{role}", base.get(role, RULES)) for role in ROLES}))
 
 
-def read_row_models(values: list[str]) -> dict[str, str]:
+def read_row_models(values: Sequence[str]) -> dict[str, str]:
     """`NAME=MODEL` and `NAME.ROLE=MODEL` by what stands before "=". Raises SettingsError."""
     given: dict[str, str] = {}
     for value in values:
@@ -79,14 +82,14 @@ def read_row_models(values: list[str]) -> dict[str, str]:
         name, dot, role = key.partition(".")
         if not (equals and model) or name not in SYSTEMS or (dot and role not in ROLES):
             raise SettingsError(
-                f"--row-model {value!r} is not NAME=MODEL or NAME.ROLE=MODEL; a NAME is one of {', '.join(SYSTEMS)}, "
-                f"a ROLE one of {', '.join(ROLES)}"
+                f"--row-model {redacted(value)!r} is not NAME=MODEL or NAME.ROLE=MODEL; "
+                f"a NAME is one of {', '.join(SYSTEMS)}, a ROLE one of {', '.join(ROLES)}"
             )
         given[key] = model
     return given
 
 
-def check_names(names: list[str]) -> list[str]:
+def check_names(names: Sequence[str]) -> list[str]:
     """`names` in the table's order, each once; "all" stands for every row. Raises InputError for an unknown one."""
     known = (*SYSTEMS, *WORLD_SYSTEMS)
     unknown = [name for name in names if name not in known and name != "all"]
@@ -147,9 +150,10 @@ def _need_model(row: Row) -> None:
     """Raise SettingsError for a row that is nothing without a language model and has none."""
     if row.name in ("rules", "rag", *WORLD_SYSTEMS):
         return
-    if row.name in TRAINED and RULES in row.models.values():
+    learned = [role for role in ROLES if role != "extractor"]
+    if row.name in TRAINED and RULES in (row.models[role] for role in learned):
         raise SettingsError(f"{row.name} needs its trained model: give --row-model {row.name}=MODEL")
-    needed = ["answerer"] if row.name == "full-context" else list(ROLES)
+    needed = {"full-context": ["answerer"], **dict.fromkeys(TRAINED, learned)}.get(row.name, ROLES)
     lacking = [role for role in needed if row.models[role] == RULES]
     if lacking:
         raise SettingsError(f"{row.name} needs a language model ({', '.join(lacking)}): give --model")

@@ -12,8 +12,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from memory_r1.graphs.local.folder import checked, find_folder, read_limits
+from memory_r1.graphs.pinned import pinned
 from memory_r1.graphs.remember import Limits
 from memory_r1.memory.errors import FileFormatError, InputError, SettingsError
+from memory_r1.memory.stores.open import redacted
 from memory_r1.rl.evaluation.files import write_whole, written
 from memory_r1.rl.trainer.configs import ROLES, SFT, Algorithm, check, compose_config, find, write_config
 from memory_r1.rl.trainer.cpu.environment import PLATFORM, environment
@@ -51,13 +53,19 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run that can start. `steps`: in all. `gpus`: processes of SFT. `env`: variables beside those there are."""
+    """A run that can start. `steps`: in all. `gpus`: of each of `nodes`. `env`: variables beside those there are."""
 
     out: Path
     steps: int
     supervised: bool
     gpus: int
     env: dict[str, str] = field(default_factory=dict[str, str])
+    nodes: int = 1
+
+    @property
+    def slots(self) -> int:
+        """How many devices it keeps busy: GPUs, or processes on CPUs."""
+        return max(1, self.gpus) * self.nodes
 
 
 def prepare(asked: Request) -> Prepared:
@@ -81,7 +89,8 @@ def prepare(asked: Request) -> Prepared:
         raise SettingsError("supervised fine-tuning runs on one machine here: set trainer.nnodes=1")
     _remember(asked)
     write_config(config, asked.out / CONFIG)
-    return Prepared(asked.out, int(trainer.total_training_steps), supervised, int(trainer.n_gpus_per_node), env)
+    gpus, nodes = int(trainer.n_gpus_per_node), int(trainer.nnodes)
+    return Prepared(asked.out, int(trainer.total_training_steps), supervised, gpus, env, nodes)
 
 
 def read_rewards(text: str) -> dict[str, float]:
@@ -105,16 +114,33 @@ def model_path(name: str) -> str:
 
 
 def _settled(asked: Request) -> Request:
-    """`asked` with absolute paths, so that it means the same from everywhere."""
-    answerer = asked.answerer
+    """`asked` with absolute paths, and the policy in use now, so that it means the same from everywhere and later."""
+    _check_no_secret(asked)
+    answerer = pinned({"answerer": asked.answerer})["answerer"]
     if answerer.startswith("local:"):
         answerer = f"local:{model_path(answerer)}"
     if asked.algorithm != SFT and (len(asked.roles) != 1 or asked.roles[0] not in ROLES):
         raise InputError(f"{','.join(asked.roles)!r}: {asked.algorithm} trains one role, manager or answerer")
     return replace(
-        asked, out=asked.out.expanduser().absolute(), model=model_path(asked.model), answerer=answerer,
+        asked, out=asked.out.expanduser().absolute(), model=_began(asked), answerer=answerer,
         data=_absolute(asked.data), validation=_absolute(asked.validation),
     )  # fmt: skip
+
+
+def _check_no_secret(asked: Request) -> None:
+    """Refuse a password or key in a URL: the run's files keep what was asked for."""
+    for text in (asked.answerer, asked.model, *asked.settings):
+        if "://" in text and redacted(text) != text:
+            raise SettingsError(
+                f"{redacted(text)!r} holds a secret, which a run's files would keep: leave it out of the URL, "
+                "and give the key as MEMORY_R1_API_KEY"
+            )
+
+
+def _began(asked: Request) -> str:
+    """The model that training begins with; of the policy in use, that of the role."""
+    role = asked.roles[0] if len(asked.roles) == 1 else "manager"
+    return model_path(pinned({role: asked.model}).get(role, asked.model))
 
 
 def _absolute(data: str) -> str:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from memory_r1.graphs.build import Settings, build_agent
 from memory_r1.graphs.models import ModelOptions, load_limits, load_roles
+from memory_r1.graphs.pinned import pinned
 from memory_r1.graphs.remember import FAILED
 from memory_r1.graphs.roles import Extractor, Roles
 from memory_r1.memory.embedders import Embedder
@@ -62,6 +63,10 @@ class Builder:
     embedder: Embedder
     options: ModelOptions = field(default_factory=ModelOptions)
     gold: bool = False
+
+    def __post_init__(self) -> None:
+        """Keep to the policy in use now. Raises SettingsError and PolicyError."""
+        object.__setattr__(self, "models", pinned(self.models))
 
     def describe(self, task: Task) -> dict[str, str]:
         """What makes the banks what they are; no secret."""

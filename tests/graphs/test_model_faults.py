@@ -1,6 +1,8 @@
 """A real HTTP endpoint that fails in every way: retried or reported, never a half-applied turn."""
 
+import asyncio
 import json
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -27,9 +29,9 @@ def replies(request: Request) -> str:
     return ADD if role != "answerer" else '{"selected": ["0"], "answer": "Rex"}'
 
 
-def agent_at(url: str) -> Agent:
+def agent_at(url: str, patience: Patience = PATIENCE) -> Agent:
     return build_agent(
-        InMemoryStore(), models=f"openai:scripted@{url}", settings=Settings(options=ModelOptions(patience=PATIENCE))
+        InMemoryStore(), models=f"openai:scripted@{url}", settings=Settings(options=ModelOptions(patience=patience))
     )
 
 
@@ -128,6 +130,23 @@ async def test_a_server_without_schemas_is_asked_only_once_for_one():
         await agent.learn(said("I adopted a dog called Rex"), "ann")
         await agent.learn(said("Rex is a dog of mine", 1), "ann")
         assert ["response_format" in request for request in server.requests] == [True, False, True, False, False]
+        await agent.close()
+
+
+async def test_calls_under_way_at_once_are_each_asked_again_without_the_schema():
+    both = threading.Barrier(2)
+
+    def plain(request: Request) -> object:
+        if "response_format" not in request:
+            return replies(request)
+        both.wait(60)
+        return Status(400, "json_schema unknown")
+
+    with ModelServer([plain]) as server:
+        agent = agent_at(server.url, Patience(tries=1))
+        turn = said("I adopted a dog called Rex")
+        done = await asyncio.gather(agent.learn(turn, "ann"), agent.learn(turn, "ben"))
+        assert [one.created for one in done] == [("m1",), ("m1",)]
         await agent.close()
 
 

@@ -87,21 +87,24 @@ async def test_the_environment_sets_the_agent_up(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MEMORY_R1_STORE", "memory://")
     monkeypatch.setenv("MEMORY_R1_ANSWERER_MODEL", "openai:scripted@http://127.0.0.1:9/v1")
     monkeypatch.setenv("MEMORY_R1_API_KEY", "mine")
-    graphs = await serve.remember(), await serve.answer(), await serve.agent()
-    assert [graph.name for graph in graphs] == ["remember", "answer", "agent"]
-    assert await serve.remember() is graphs[0]
-    agent = await serve.open_agent()
-    kinds = [type(r).__name__ for r in (agent.roles.extractor, agent.roles.manager, agent.roles.answerer)]
-    assert kinds == ["RulesExtractor", "RulesManager", "ChatAnswerer"]
-    await agent.close()
+    async with serve.remember() as remember, serve.answer() as answer, serve.agent() as agent:
+        assert [graph.name for graph in (remember, answer, agent)] == ["remember", "answer", "agent"]
+        async with serve.remember() as again:
+            assert again is remember
+    async with (await serve.start()).agent() as made:
+        kinds = [type(r).__name__ for r in (made.roles.extractor, made.roles.manager, made.roles.answerer)]
+        assert kinds == ["RulesExtractor", "RulesManager", "ChatAnswerer"]
+        await made.close()
 
 
 async def test_a_wrong_environment_is_said_and_can_be_mended(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MEMORY_R1_STORE", "ftp://here")
     with pytest.raises(SettingsError, match="is no store"):
-        await serve.agent()
+        async with serve.agent():
+            pass
     monkeypatch.setenv("MEMORY_R1_STORE", "memory://")
-    assert (await serve.agent()).name == "agent"
+    async with serve.agent() as agent:
+        assert agent.name == "agent"
 
 
 @pytest.mark.slow
