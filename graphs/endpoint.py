@@ -15,6 +15,9 @@ from memory_r1.memory.retry import passes
 
 _LOST = {"APIError", "TransportError", "StreamError", "ClientError"}
 _CUT = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}
+_KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_TOO_LONG = "context_length_exceeded"
+"""What OpenAI's API, and the server for local models, say of a prompt that is longer than the model's positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,12 @@ def typed(error: Exception, role: str, attempt: int) -> MemoryR1Error:
     """`error`, whatever it is, as one of ours: this is the one boundary to the client libraries."""
     if isinstance(error, MemoryR1Error):
         return error
+    keys = _keys(error)
+    error.args = tuple(_without(keys, arg) if isinstance(arg, str) else arg for arg in error.args)
     if _names(error) & _CUT:
         return MalformedOutputError(f"the {role}'s reply ended early ({type(error).__name__}): raise max_tokens")
+    if getattr(error, "code", None) == _TOO_LONG:  # a repair attempt would be longer still
+        return MalformedOutputError(f"the {role}'s model can't read a prompt that long ({say(error)})", repair=False)
     tries = f" after {attempt} tries" if attempt > 1 else ""
     return ModelUnavailableError(
         f"the {role}'s model doesn't answer{tries} ({say(error)}): is its endpoint up, and are model and key right? "
@@ -66,9 +73,30 @@ def pause(error: Exception, wait: float, longest: float) -> float:
     return min(max(wait, float(asked) if asked.isdecimal() else 0.0), longest)
 
 
+def brief(error: Exception) -> str:
+    """The class of `error`, with the status of a refused request: fit for a log, for it says nothing of the request."""
+    status = _status(error)
+    return f"{type(error).__name__}, status {status}" if status is not None else type(error).__name__
+
+
 def say(error: Exception) -> str:
-    """`error` on one short line."""
-    return clip(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": "), 300)
+    """`error` on one short line, without the key that was sent: some servers repeat it when they refuse it."""
+    text = _without(_keys(error), str(error))
+    return clip(f"{type(error).__name__}: {' '.join(text.split())}".rstrip(": "), 300)
+
+
+def _without(keys: list[str], text: str) -> str:
+    for key in keys:
+        text = text.replace(key, "***")
+    return text
+
+
+def _keys(error: Exception) -> list[str]:
+    """The keys in the headers of the request that failed, where the client keeps it."""
+    request: Any = getattr(getattr(error, "response", None), "request", None) or getattr(error, "request", None)
+    headers: Any = getattr(request, "headers", None) or {}
+    sent = [str(headers.get(name, "")) for name in _KEY_HEADERS]
+    return [key for header in sent for key in (header, header.partition(" ")[2]) if len(key) > 3]
 
 
 def _status(error: Exception) -> int | None:

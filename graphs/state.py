@@ -167,8 +167,28 @@ def setting(config: RunnableConfig, name: str) -> str:
 
 
 def bank_of(config: RunnableConfig) -> str:
-    """The bank of this run. Raises InputError when the run names none; a message never can."""
+    """The bank of this run. Raises InputError when the run names none; a message never can.
+
+    A user whom the server knows by a token (`graphs.auth`) has banks of his own: no other is opened for him, whatever
+    the run says, and if he has one alone, the run need not name it.
+    """
     bank = setting(config, "bank")
+    own = _own_banks(config)
+    if own is not None:
+        bank = bank or (own[0] if len(own) == 1 else "")
+        if bank not in own:
+            known = ", ".join(own) or "none"
+            wrong = f"bank {bank!r} is not one of the token's" if bank else "the run names none of the token's banks"
+            raise InputError(f"{wrong}: it opens {known}", own=list(own))
     if not bank:
         raise InputError('the run names no bank: pass config={"configurable": {"bank": "anna"}} or context={"bank": …}')
     return bank
+
+
+def _own_banks(config: RunnableConfig) -> tuple[str, ...] | None:
+    """The banks of the run's user; None when nothing is said about them, as without a server."""
+    user: Any = config.get("configurable", {}).get("langgraph_auth_user")
+    found: Any = user.get("banks") if hasattr(user, "get") else None
+    if found is None:
+        return None
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

@@ -1,4 +1,4 @@
-"""Commands that measure: bench turn, search, write, fork, train, overhead, recall, world."""
+"""Commands that measure: bench turn, search, write, size, fork, train, overhead, recall, world."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ AnswererOption = Annotated[
     str, typer.Option("--answerer", metavar="MODEL", help="The frozen answerer. Default: the policy itself.")
 ]
 CountOption = Annotated[int, typer.Option(min=1, metavar="N", help="How often.")]
+BanksOption = Annotated[int, typer.Option(min=1, metavar="N", help="Banks to load.")]
+FolderOption = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="With --store: where its server, on this machine, keeps its data.")
+]
 
 
 @app.command()
@@ -64,6 +68,16 @@ def write(ctx: typer.Context, count: CountOption = 200, size: SizeOption = 1_000
     from memory_r1.rl.bench.write import write as measure
 
     _report(ctx, measure(_store(ctx), count, size))
+
+
+@app.command()
+def size(
+    ctx: typer.Context, banks: BanksOption = 100, memories: SizeOption = 300, folder: FolderOption = None
+) -> None:  # fmt: skip
+    """Bytes on the disk for each memory, with its turn, its log entry, its vector and the indexes."""
+    from memory_r1.rl.bench.size import size as measure
+
+    _report(ctx, measure(_store(ctx), banks, memories, folder))
 
 
 @app.command()
@@ -128,12 +142,19 @@ async def _recalled(given: Options, conversations: Sequence[Conversation]) -> Ta
     from memory_r1.memory.settings import make_embedder
     from memory_r1.rl.bench.recall import recall as measure
 
-    return await measure(conversations, await make_embedder(given.settings), given.values.get("store") or "memory")
+    return await measure(conversations, await make_embedder(given.settings), _named(given) or "memory")
 
 
 def _store(ctx: typer.Context) -> str:
     """The store that the command line names, else a temporary SQLite file."""
-    return options(ctx).values.get("store") or "sqlite"
+    return _named(options(ctx)) or "sqlite"
+
+
+def _named(given: Options) -> str:
+    """The store that the command line names, with its password; "" if it names none."""
+    from memory_r1.memory.stores.open import with_password
+
+    return with_password(given.values.get("store") or "", given.settings.store_password.get_secret_value())
 
 
 def _report(ctx: typer.Context, measure: Coroutine[Any, Any, Table]) -> None:

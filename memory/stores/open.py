@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from memory_r1.memory.errors import SettingsError
 from memory_r1.memory.store import Store
@@ -57,6 +57,15 @@ def _shown(rest: str, http: bool) -> str:
     login = f"{user}:***" if colon else "***" if http else user
     place = re.sub(r"\?[^,]*", "?***", place) if http else place
     return f"{login}{mark}{place}" if mark else place
+
+
+def with_password(url: str, password: str) -> str:
+    """The Neo4j URL with `password`, where it names none; another URL as it is."""
+    scheme, _, rest = url.partition("://")
+    login, _, place = rest.rpartition("@")
+    if scheme.split("+")[0] not in ("neo4j", "bolt") or not password or ":" in login:
+        return url
+    return f"{scheme}://{login or 'neo4j'}:{quote(password, safe='')}@{place}"
 
 
 async def _open_neo4j(url: str, password: str) -> Store:

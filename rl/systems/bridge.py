@@ -26,6 +26,7 @@ from memory_r1.graphs.models import RULES
 from memory_r1.graphs.parse import clip
 from memory_r1.memory.embedders.base import Embedder, Vectors
 from memory_r1.memory.errors import MissingExtraError, ModelError, SettingsError
+from memory_r1.memory.stores.open import redacted
 from memory_r1.rl.systems.accounts import Account, characters, obeys
 from memory_r1.rl.systems.loopback import LoopbackServer, Reply, Request
 
@@ -57,7 +58,9 @@ def endpoint(model: str, api_key: str = "", timeout: float = 120.0) -> Endpoint:
     if model == RULES or not model:
         raise SettingsError("other libraries' systems need a model: give --model openai:NAME@http://host:port/v1")
     if provider != "openai" or not name or (at and not url.startswith(("http://", "https://"))):
-        raise SettingsError(f"model {model!r} can't be lent to other libraries: give openai:NAME@http://host:port/v1")
+        raise SettingsError(
+            f"model {redacted(model)!r} can't be lent to other libraries: give openai:NAME@http://host:port/v1"
+        )
     key = api_key if at else api_key or os.environ.get("OPENAI_API_KEY", "")
     return Endpoint(name, (url if at else OPENAI).rstrip("/"), key, timeout)
 

@@ -66,3 +66,17 @@ def test_the_commands_work_on_a_server(neo4j_servers, tmp_path: Path, monkeypatc
 def stored(server) -> int:
     """How many turns the bank holds, as another client sees it."""
     return sum(record["turns"] for record in server.query("MATCH (b:Bank {bank: 'b'}) RETURN b.turns AS turns"))
+
+
+@pytest.mark.neo4j
+def test_a_measurement_takes_the_password_that_the_url_lacks(neo4j_servers, monkeypatch: pytest.MonkeyPatch):
+    server = neo4j_servers("5.26")
+    server.wipe()
+    user, password = server.auth
+    url = f"{server.uri.replace('://', f'://{user}@')}/neo4j"
+    monkeypatch.setenv("MEMORY_R1_STORE_PASSWORD", "wrong")
+    refused = run("--store", url, "bench", "write", "--count", 2, "--size", 3)
+    assert refused.exit_code != 0 and "wrong" not in refused.stderr
+    monkeypatch.setenv("MEMORY_R1_STORE_PASSWORD", password)
+    [row] = read("--store", url, "bench", "write", "--count", 2, "--size", 3)["rows"]
+    assert row["writes"] == 2 and password not in str(row)

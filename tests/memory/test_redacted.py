@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory_r1.memory.stores.open import redacted
+from memory_r1.memory.stores.open import redacted, with_password
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,20 @@ from memory_r1.memory.stores.open import redacted
 )
 def test_a_url_is_shown_without_its_password(given, shown):
     assert redacted(given) == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "whole"),
+    [
+        ("neo4j://host:7687/db", "neo4j://neo4j:p%40%2Fs@host:7687/db"),
+        ("neo4j+s://ann@host", "neo4j+s://ann:p%40%2Fs@host"),
+        ("bolt://ann@b@host", "bolt://ann@b:p%40%2Fs@host"),
+        ("neo4j://ann:own@host", "neo4j://ann:own@host"),
+        ("sqlite:///a.db", "sqlite:///a.db"),
+        ("", ""),
+    ],
+)
+def test_a_neo4j_url_gets_the_password_that_it_lacks(given, whole):
+    assert with_password(given, "p@/s") == whole
+    assert with_password(given, "") == given
+    assert "p%40" not in redacted(whole)
