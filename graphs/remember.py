@@ -244,7 +244,8 @@ def unfinished(log: Sequence[Revision]) -> dict[str, int]:
 
 def failed(role: Role, error: MalformedOutputError) -> Failure:
     """The counted, logged failure that `error` of `role` becomes."""
-    log.warning("%s failed: %s", role, error)
+    told = {"error": type(error).__name__, "content": str(error)}
+    log.warning("%s failed: its reply can't be used", role, extra=told)
     return Failure(role, "malformed", str(error))
 
 

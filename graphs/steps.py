@@ -17,6 +17,8 @@ from langgraph.config import get_stream_writer
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from memory_r1.graphs.telemetry.runs import running
+
 __all__ = ["END", "START", "Fork", "Graph", "StateGraph", "Step", "emit", "run_sync"]
 
 T = TypeVar("T")
@@ -34,14 +36,17 @@ class Step(Runnable[Any, Any]):
 
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the step on this event loop."""
-        return await self._run(input, config or {})
+        return await self._await(input, config or {})
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the step on the background loop and wait for it."""
         return _LOOP.run(self._await(input, config or {}))
 
     async def _await(self, input: Any, config: RunnableConfig) -> Any:
-        return await self._run(input, config)
+        run = running()
+        if run is None:
+            return await self._run(input, config)
+        return await run.step(str(self.name), self._run, input, config)
 
 
 class Fork(Runnable[Any, str]):

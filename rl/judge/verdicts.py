@@ -46,7 +46,7 @@ def read_verdicts(path: Path) -> list[VerdictRow]:
 def _rows(data: bytes, path: Path) -> Iterable[VerdictRow]:
     *lines, torn = data.split(b"\n")
     if torn:
-        log.warning("%s: the last line was cut short and is left out: %.80r", path, torn)
+        log.warning("%s: the last line was cut short and is left out", path, extra={"content": f"{torn[:80]!r}"})
     for number, line in enumerate(lines, 1):
         try:
             row = _ROW.validate_json(line)

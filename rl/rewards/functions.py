@@ -90,7 +90,8 @@ class Judged:
     async def _ask(self, question: str, gold: str, answer: str, unanswerable: bool) -> str:
         verdict = await self._judge.verdict(question, gold, answer, unanswerable)
         if verdict.label == UNUSABLE:
-            log.warning("the judge's verdict on %r counts as wrong: %s", question, verdict.reason)
+            told = {"content": f"{question!r}: {verdict.reason}"}
+            log.warning("the judge's verdict on a question counts as wrong", extra=told)
         return verdict.label
 
 

@@ -118,7 +118,9 @@ async def test_a_malformed_extractor_is_a_visible_failure_and_the_turn_is_kept(c
     assert [(f.role, f.kind, f.detail) for f in done.failures] == [("extractor", "malformed", "no JSON")]
     assert done.operations == (Noop(("s1:0",), reason="failed: malformed extractor reply"),)
     assert (await agent.store.log("ann"))[0].operations == done.operations
-    assert "extractor failed: no JSON" in caplog.text
+    (line,) = [line for line in caplog.records if "extractor failed" in line.getMessage()]
+    assert "no JSON" not in line.getMessage()
+    assert line.__dict__["content"] == "no JSON"
 
 
 UNFIT = [

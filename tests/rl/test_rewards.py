@@ -157,7 +157,7 @@ async def test_a_judge_gives_the_share_that_is_right_and_judges_an_answer_once()
 async def test_an_unreadable_verdict_counts_as_wrong_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     one, _ = judge("I would say so.")
     assert (await Rewards.of({"judge": 1.0}, one).score(outcome("seventh"))).reward == 0.0
-    assert "the judge's verdict on 'When?' counts as wrong" in caplog.text
+    assert "the judge's verdict on a question counts as wrong" in caplog.text
 
 
 async def test_a_judge_that_stays_away_is_no_reward() -> None:
