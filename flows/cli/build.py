@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,9 +16,9 @@ from memory_r1.memory.errors import MemoryR1Error
 from .shared import Options, clean, console, counted, options, plain, show, show_json
 
 if TYPE_CHECKING:
-    from memory_r1.rl.training.banks import Builder, OnTurn
-    from memory_r1.rl.training.build import Wanted
-    from memory_r1.rl.training.tuples import Linking, Summary
+    from memory_r1.flows.rows import Rows
+    from memory_r1.rl.training.banks import OnTurn
+    from memory_r1.rl.training.tuples import Summary
 
 HELP = """Make training data: what an episode starts from, checked for leaks, as a Parquet file.
 
@@ -89,17 +89,15 @@ def manager(  # noqa: PLR0913, PLR0917 - the options are what they are
     Turns without a linked question are left out, as in the paper. Stop it whenever you like: the same command goes on
     there. Of the world there are rows for every right operation, balanced, and `--turns` makes sessions of them.
     """
-    from memory_r1.rl.training.build import Wanted, build_world
+    from memory_r1.flows.rows import Rows
+    from memory_r1.rl.training.build import Wanted
     from memory_r1.rl.training.tuples import Link, Linking
     from memory_r1.rl.training.world_rows import Choice
 
-    given, wanted = options(ctx), Wanted("manager", split, out)
     limits: dict[str, Any] = {name: n for name, n in (("questions", questions), ("guards", guards)) if n is not None}
-    if _by_oracle(given, task):
-        _report(given, out, build_world(wanted, task, count, Choice(**limits), turns))
-        return
     linking = Linking(window=window, link=cast("Link", link), **limits)
-    _report(given, out, _build(given, wanted, task, linking, data, banks))
+    wanted = Wanted("manager", split, out)
+    _build(options(ctx), Rows(wanted, task, data, count, turns, Choice(**limits), linking, banks))
 
 
 @build.command(epilog=EPILOG)
@@ -117,14 +115,10 @@ def answerer(  # noqa: PLR0913, PLR0917 - the options are what they are
     Build the bank with the manager that you trained: --manager-model. The graph finds the candidates in each rollout.
     Of the world there are questions at any moment, of all categories alike.
     """
-    from memory_r1.rl.training.build import Wanted, build_world
-    from memory_r1.rl.training.tuples import Linking
+    from memory_r1.flows.rows import Rows
+    from memory_r1.rl.training.build import Wanted
 
-    given, wanted = options(ctx), Wanted("answerer", split, out)
-    if _by_oracle(given, task):
-        _report(given, out, build_world(wanted, task, count))
-        return
-    _report(given, out, _build(given, wanted, task, Linking(), data, banks))
+    _build(options(ctx), Rows(Wanted("answerer", split, out), task, data, count, banks=banks))
 
 
 @build.command(epilog=EPILOG)
@@ -155,34 +149,18 @@ def sft(
     show(counted(counts))
 
 
-def _by_oracle(given: Options, task: str) -> bool:
-    """Whether the rows are the oracle's: of the world, no model being named."""
-    from memory_r1.graphs.models import RULES
-
-    return task.partition(":")[0] == "world" and set(given.settings.models.values()) == {RULES}
-
-
-def _build(
-    given: Options, wanted: Wanted, name: str, linking: Linking, data: Path | None, banks: Path | None
-) -> Summary:
+def _build(given: Options, asked: Rows) -> None:
+    from memory_r1.flows.rows import build_rows, by_oracle
     from memory_r1.rl.tasks import load_task
-    from memory_r1.rl.training.build import build_task
 
-    task = load_task(name, data)
-    builder = asyncio.run(_builder(given, banks or wanted.out.with_name(wanted.out.name + ".banks"), name))
-    with _progress(sum(len(one.turns) for one in task.split(wanted.split))) as on_turn:
-        return asyncio.run(build_task(wanted, task, builder, linking, on_turn, keep=banks is not None))
-
-
-async def _builder(given: Options, folder: Path, task: str) -> Builder:
-    from memory_r1.graphs.models import ModelOptions
-    from memory_r1.memory.settings import make_embedder
-    from memory_r1.rl.training.banks import Builder
-
-    settings = given.settings
-    gold = task.partition(":")[0] == "world" and not given.values.get("extractor_model")
-    how = ModelOptions(api_key=settings.api_key.get_secret_value())
-    return Builder(folder, settings.models, await make_embedder(settings), how, gold)
+    asked = replace(asked, gold=not given.values.get("extractor_model"))
+    if by_oracle(given.settings, asked.task):
+        summary = build_rows(asked, given.settings)
+    else:
+        conversations = load_task(asked.task, asked.data).split(asked.wanted.split)
+        with _progress(sum(len(one.turns) for one in conversations)) as on_turn:
+            summary = build_rows(asked, given.settings, on_turn)
+    _report(given, asked.wanted.out, summary)
 
 
 @contextmanager

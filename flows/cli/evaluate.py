@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from memory_r1.memory.errors import MemoryR1Error, ModelUnavailableError
+from memory_r1.memory.errors import MemoryR1Error
 
-from .judge import judge_options
 from .shared import Options, clean, console, options, show, show_json, show_table
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from memory_r1.rl.evaluation.plan import Plan
     from memory_r1.rl.evaluation.run import Step
     from memory_r1.rl.judge import Judge
-    from memory_r1.rl.systems.registry import Row
 
 EPILOG = """\b
 Rows: full-context, rag, rules, memory-r1, memory-r1-sft, memory-r1-ppo, memory-r1-grpo, mem0, zep, a-mem, langmem.
@@ -97,45 +95,26 @@ def evaluate(  # noqa: PLR0913, PLR0917 - the options are what they are
     like: the same command goes on there, and a finished run asked again costs nothing. More rows and judges can be
     added to the same DIR later.
     """
-    from memory_r1.rl.evaluation.plan import Chosen, Plan
-    from memory_r1.rl.judge import make_judges
-    from memory_r1.rl.metrics.mem0 import find_punkt
-    from memory_r1.rl.tasks import load_task
+    from memory_r1.flows.evaluating import Evaluation, judges_of, plan_of
+    from memory_r1.rl.evaluation.plan import Chosen
 
     given = options(ctx)
-    rows = _rows(given, _listed(system), row_model or [])
-    chosen = Chosen(limit_conversations, limit_questions, adversarial)
-    plan = Plan(load_task(task, data), split, chosen, rows, out, concurrency)
-    if plan.questions:
-        find_punkt()  # the metric's needs, before the work
-    judges = make_judges(_listed(judge), _listed(judge_style), judge_options(given))
-    failures = asyncio.run(_evaluate(given, plan, judges, not resume, ray))
+    asked = Evaluation(
+        task, split, _listed(system), out, data, tuple(row_model or ()), _listed(judge), _listed(judge_style),
+        Chosen(limit_conversations, limit_questions, adversarial), concurrency,
+    )  # fmt: skip
+    plan = plan_of(asked, given.settings)
+    failures = asyncio.run(_evaluate(given, plan, judges_of(asked, given.settings), not resume, ray))
     _report(given, plan)
     if failures:
         _raise(failures)
 
 
 async def _evaluate(given: Options, plan: Plan, judges: Sequence[Judge], fresh: bool, ray: str) -> Failures:
-    from memory_r1.memory.settings import make_embedder
-    from memory_r1.rl.evaluation.evaluate import clear, evaluate, held, run_here
-    from memory_r1.rl.evaluation.judging import judge_plan
+    from memory_r1.flows.evaluating import Watch, run_plan
 
-    runner = run_here
-    if ray:
-        from memory_r1.rl.evaluation.cluster import on_cluster
-
-        runner = on_cluster(ray)
-    with held(plan.out), _progress(plan, len(judges)) as bars:
-        if fresh:
-            await clear(plan)
-        try:
-            failures = await evaluate(plan, bars.step, runner, await make_embedder(given.settings))
-            if not any(isinstance(error, ModelUnavailableError) for error in failures.values()):
-                await judge_plan(plan, judges, bars.verdict)
-        finally:
-            for one in judges:
-                await one.close()
-    return failures
+    with _progress(plan, len(judges)) as bars:
+        return await run_plan(plan, judges, given.settings, Watch(bars.step, bars.verdict), ray, fresh)
 
 
 def _raise(failures: Failures) -> None:
@@ -147,25 +126,8 @@ def _raise(failures: Failures) -> None:
     raise failures[first]
 
 
-def _rows(given: Options, names: list[str], row_models: list[str]) -> tuple[Row, ...]:
-    from memory_r1.memory.settings import BUILT_IN
-    from memory_r1.rl.systems.registry import Row, check_names, read_row_models
-    from memory_r1.rl.systems.registry import row_models as models_of
-
-    settings, own = given.settings, read_row_models(row_models)
-    neo4j = settings.store if settings.store.startswith(("neo4j", "bolt")) else ""
-    return tuple(
-        Row(
-            name, models_of(name, settings.models, own), settings.embedder or BUILT_IN, neo4j,
-            settings.api_key.get_secret_value(), settings.embedder_api_key.get_secret_value(),
-            settings.store_password.get_secret_value(),
-        )
-        for name in check_names(names)
-    )  # fmt: skip
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 class _Bars:

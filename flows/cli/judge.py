@@ -12,10 +12,9 @@ import typer
 
 from memory_r1.memory.errors import InputError, MemoryR1Error
 
-from .shared import Options, console, options, show, show_json, show_table
+from .shared import console, options, show, show_json, show_table
 
 if TYPE_CHECKING:
-    from memory_r1.graphs import ModelOptions
     from memory_r1.graphs.roles import Usage
     from memory_r1.rl.judge import Agreement, Judge
     from memory_r1.rl.judge.folder import Judged
@@ -58,13 +57,6 @@ SeedOption = Annotated[int, typer.Option(metavar="N", help="Which questions they
 def register(parent: typer.Typer) -> None:
     """Add the commands to `parent`."""
     parent.add_typer(app, name="judge")
-
-
-def judge_options(given: Options) -> ModelOptions:
-    """How judges' models are called: with the judges' own key, so that no other endpoint's is sent to them."""
-    from memory_r1.graphs import ModelOptions
-
-    return ModelOptions(api_key=given.settings.judge_api_key.get_secret_value())
 
 
 @app.command(epilog="Example: memory-r1 judge run results --judge openai:gpt-4o-mini --style lenient,strict")
@@ -168,12 +160,13 @@ def agree(ctx: typer.Context, folder: VerdictsArgument) -> None:
 
 
 def _judges(ctx: typer.Context, models: str, styles: str) -> list[Judge]:
+    from memory_r1.flows.evaluating import judge_options
     from memory_r1.rl.judge import make_judges
 
     names, how = _listed(models), _listed(styles)
     if not (names and how):
         raise InputError("name a judge and a style: --judge openai:MODEL@URL --style lenient,strict")
-    return make_judges(names, how, judge_options(options(ctx)))
+    return make_judges(names, how, judge_options(options(ctx).settings))
 
 
 def _listed(text: str) -> list[str]:

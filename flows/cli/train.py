@@ -97,7 +97,7 @@ def export_(
         show(f"{done.folder}: the policy after step {done.step}, {done.parameters:,} parameters")
 
 
-def learn(  # noqa: PLR0913, PLR0917 - the options are what they are
+def train_role(  # noqa: PLR0913, PLR0917 - the options are what they are
     ctx: typer.Context,
     data: DataOption,
     out: OutOption,
@@ -134,20 +134,18 @@ def learn(  # noqa: PLR0913, PLR0917 - the options are what they are
 
 
 def _run(asked: Request, as_json: bool) -> None:
-    from memory_r1.rl.trainer.export import export
-    from memory_r1.rl.trainer.launch import POLICY
-    from memory_r1.rl.trainer.launch import train as launched
+    from memory_r1.rl.trainer.learn import learn
     from memory_r1.rl.trainer.plan import prepare
 
     prepared = prepare(asked)
     with _shown(as_json) as on_progress:
-        progress = launched(prepared, on_progress)
-    done = export(prepared.out, prepared.out / POLICY)
+        done = learn(prepared, on_progress)
     if as_json:
-        show_json({"out": prepared.out, "steps": progress.step, "metrics": progress.summary(), "policy": done})
+        policy = {"folder": done.policy, "step": done.step, "parameters": done.parameters, "reward": done.reward}
+        show_json({"out": done.out, "steps": done.steps, "metrics": done.metrics, "policy": policy})
         return
-    show(f"{done.folder}: the policy after step {done.step}, {done.parameters:,} parameters")
-    show(f"{prepared.out}: {progress.step} steps; curves: memory-r1 report {prepared.out}")
+    show(f"{done.policy}: the policy after step {done.step}, {done.parameters:,} parameters")
+    show(f"{done.out}: {done.steps} steps; curves: memory-r1 report {done.out}")
 
 
 @contextmanager
@@ -169,4 +167,4 @@ def _shown(as_json: bool) -> Iterator[OnProgress]:
 
 
 for _role, _what in (("manager", "the memory manager"), ("answerer", "the answerer")):
-    train.command(_role, help=f"Train {_what}, beginning with --model.", epilog=EPILOG)(learn)
+    train.command(_role, help=f"Train {_what}, beginning with --model.", epilog=EPILOG)(train_role)

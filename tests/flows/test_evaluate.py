@@ -119,7 +119,7 @@ def test_a_model_that_is_away_keeps_what_was_done(words, tmp_path):
 
 
 def slow(request):
-    time.sleep(0.02)
+    time.sleep(0.2)
     return said(request)
 
 

@@ -11,8 +11,8 @@ from command import process, read, run, start
 from judge_model import overlap, row, says, shown
 from model_server import Hang, ModelServer, Status
 
-from memory_r1.flows.cli.judge import judge_options
 from memory_r1.flows.cli.shared import Options
+from memory_r1.flows.evaluating import judge_options
 from memory_r1.rl.evaluation.evaluate import held
 from memory_r1.rl.evaluation.files import ANSWERS, Place, read_run, write_run
 from memory_r1.rl.evaluation.records import RowInfo, RunInfo
@@ -132,9 +132,9 @@ def test_ctrl_c_keeps_what_was_judged(results: Path):
 
 def test_judges_get_their_own_key_and_no_other(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MEMORY_R1_API_KEY", "the model's")
-    assert judge_options(Options()).api_key == ""
+    assert judge_options(Options().settings).api_key == ""
     monkeypatch.setenv("MEMORY_R1_JUDGE_API_KEY", "the judge's")
-    assert judge_options(Options()).api_key == "the judge's"
+    assert judge_options(Options().settings).api_key == "the judge's"
 
 
 @pytest.fixture
