@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -28,19 +28,21 @@ class Erasure:
 
 
 def plan_erasure(
-    bank: Bank, memories: Sequence[Memory], log: Sequence[Revision], turns: Sequence[Turn], entry: tuple[str, datetime]
-) -> Erasure:
+    bank: Bank, memories: Sequence[Memory], log: Iterable[Revision], turns: Iterable[Turn],
+    entry: tuple[str, datetime], also: AbstractSet[str] = frozenset(),
+) -> Erasure:  # fmt: skip
     """Forget `memories`, given the bank's whole log and all its turns; `entry` is the new revision's (key, recorded).
 
-    The text of every turn that a forgotten memory comes from, or that only repeated it, goes too; the turn itself
-    stays, so that reading the conversation again doesn't bring the memory back.
-    Raises UnknownMemoryError when `memories` is empty.
+    The text of every turn that a forgotten memory comes from, or that only repeated it, goes too, and that of the turns
+    `also`; the turn itself stays, so that reading the conversation again doesn't bring the memory back. `log` is read
+    twice, `turns` once.
+    Raises UnknownMemoryError when `memories` and `also` are empty.
     """
-    if not memories:
+    if not memories and not also:
         raise UnknownMemoryError(f"bank {bank.id!r} has none of these memories, so there is nothing to forget")
     ids = {memory.id for memory in memories}
     repeats = {turn for past in log for op in past.operations if _repeats(op, ids) for turn in op.turns}
-    bare = {turn for memory in memories for turn in memory.turns} | repeats
+    bare = {turn for memory in memories for turn in memory.turns} | repeats | also
     live = tuple(memory.id for memory in memories if memory.live)
     sources = tuple(dict.fromkeys(turn for memory in memories for turn in memory.turns))
     operations = (Delete(targets=live, turns=sources),) if live else ()

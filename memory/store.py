@@ -9,44 +9,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from memory_r1.memory.analysis import index_text
 from memory_r1.memory.apply import invert, taken_back, texts
 from memory_r1.memory.checks import BANK_ID, check_bank_id, check_embedder, check_replacement, exists
+from memory_r1.memory.dumps import Dump, Part, Source, Vectors
 from memory_r1.memory.embedders.base import Embedder
+from memory_r1.memory.erased import Erased
 from memory_r1.memory.errors import ConflictError, CorruptStoreError, InputError, UnknownMemoryError
 from memory_r1.memory.ranking import Candidates, Query, best
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
-Vectors = NDArray[np.float32]
-"""One unit-norm row for each text: (n, dim) float32."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Dump:
-    """Everything a bank holds, history and all: what `export` writes and `import` reads.
-
-    `vectors` has one row for each of `memories`, in that order.
-    """
-
-    bank: Bank
-    turns: tuple[Turn, ...]
-    memories: tuple[Memory, ...]
-    log: tuple[Revision, ...]
-    vectors: Vectors
-
-    __hash__ = None  # pyright: ignore[reportAssignmentType]
-
-    def __eq__(self, other: object) -> bool:
-        """Whether everything is equal, vectors included."""
-        if not isinstance(other, Dump):
-            return NotImplemented
-        told = (self.bank, self.turns, self.memories, self.log) == (other.bank, other.turns, other.memories, other.log)
-        return told and np.array_equal(self.vectors, other.vectors)
+NONE = range(0)
+"""No numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +38,9 @@ class Before:
 
 class Store(ABC):
     """Banks of memories, versioned. All methods are coroutines; an instance serves any number of tasks."""
+
+    kind: ClassVar[str] = ""
+    """What keeps the banks, as "sqlite"."""
 
     # --- primitives ---------------------------------------------------------------------------------------
 
@@ -121,15 +102,36 @@ class Store(ABC):
 
     @abstractmethod
     async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
-        """Erase memories and the text of the turns they come from, for good (see `erasure.plan_erasure`)."""
+        """Erase memories and the text of the turns they come from, for good (see `erasure.plan_erasure`).
+
+        Like `erase_bank` it leaves a record of what was erased, in the same transaction (see `erased`).
+        """
 
     @abstractmethod
     async def erase_bank(self, bank: str) -> None:
         """Erase a bank with everything in it, for good. Raises UnknownBankError."""
 
     @abstractmethod
-    async def load(self, dump: Dump) -> Bank:
-        """Store a whole bank exactly as dumped. Raises ConflictError when a bank of this id exists."""
+    async def erased(self) -> list[Erased]:
+        """The records of all erasures in this store, and of those it was told, oldest first."""
+
+    @abstractmethod
+    async def note_erased(self, records: Sequence[Erased]) -> None:
+        """Keep the records of erasures elsewhere; one that is there already (by its `id`) is not kept twice."""
+
+    @abstractmethod
+    async def load(self, source: Dump | Source, *, replace: bool = False) -> Bank:
+        """Store a whole bank exactly as given; it appears as a whole or not at all.
+
+        With `replace` it takes the place of the bank of this id; else raises ConflictError when there is one.
+        """
+
+    @abstractmethod
+    async def part(self, bank: str, *, turns: range = NONE, memories: range = NONE, log: range = NONE) -> Part:
+        """The turns, memories and log entries that have these numbers, read in one transaction.
+
+        Numbers begin at 1; turns are numbered in the order in which they were recorded. Forgotten memories are missing.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -283,5 +285,6 @@ def _lineage(every: Iterable[Memory], memory: str, bank: str) -> list[Memory]:
 
 
 __all__ = [
-    "BANK_ID", "Before", "Dump", "Store", "Vectors", "check_bank_id", "check_embedder", "check_replacement", "exists",
+    "BANK_ID", "NONE", "Before", "Dump", "Part", "Source", "Store", "Vectors", "check_bank_id", "check_embedder",
+    "check_replacement", "exists",
 ]  # fmt: skip

@@ -8,37 +8,51 @@ damaged, unknown or contradicts the others is an error that names it.
 from __future__ import annotations
 
 import json
-import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from memory_r1.memory.checks import BANK_ID
+from memory_r1.memory.dumps import Anew, Dump, Part, Source, Vectors
 from memory_r1.memory.errors import FileFormatError, InputError
-from memory_r1.memory.store import BANK_ID, Dump, Vectors
+from memory_r1.memory.replay import check
 from memory_r1.memory.types import Bank, Memory, Revision, Turn
 
 FORMAT = "memory-r1 bank 1"
 """The first line's `format`: the name and the version of this file format."""
 
-_MEMORY_ID = re.compile(r"m[1-9][0-9]{0,17}")
+T = TypeVar("T")
+D = TypeVar("D", Dump, Source)
+
+_COUNTS = ("turns", "memories", "revisions")
 _FLOAT = np.dtype("<f4")
 
 
 def to_lines(dump: Dump) -> Iterator[str]:
     """The lines of an export file, each ending in a newline."""
-    counts = {"turns": len(dump.turns), "memories": len(dump.memories), "revisions": len(dump.log)}
-    yield _line({"format": FORMAT, "bank": _plain(Bank, dump.bank), **counts})
-    for turn in dump.turns:
+    yield head_line(dump.bank, (len(dump.turns), len(dump.memories), len(dump.log)))
+    yield from part_lines(Part(dump.turns, dump.memories, dump.vectors, dump.log))
+
+
+def head_line(bank: Bank, counts: tuple[int, int, int]) -> str:
+    """The first line, with the counts of turns, memories and revisions that follow."""
+    return _line({"format": FORMAT, "bank": _plain(Bank, bank), **dict(zip(_COUNTS, counts, strict=True))})
+
+
+def part_lines(part: Part) -> Iterator[str]:
+    """The lines of a part of a bank."""
+    for turn in part.turns:
         yield _line({"turn": _plain(Turn, turn)})
-    for memory, vector in zip(dump.memories, dump.vectors, strict=True):
+    for memory, vector in zip(part.memories, part.vectors, strict=True):
         packed = b64encode(vector.astype(_FLOAT).tobytes()).decode()
         yield _line({"memory": _plain(Memory, memory), "vector": packed})
-    for revision in dump.log:
+    for revision in part.log:
         yield _line({"revision": _plain(Revision, revision)})
 
 
@@ -48,29 +62,49 @@ def from_lines(lines: Iterable[str], place: str) -> Dump:
     Raises FileFormatError, naming the line, for anything but what `to_lines` writes.
     """
     reader = _Reader(place, iter(lines))
-    head = reader.next("the first line", {"format", "bank", "turns", "memories", "revisions"})
-    if head["format"] != FORMAT:
-        raise reader.error(f"format {head['format']!r} is not {FORMAT!r}: this is no export of this version")
-    bank: Bank = reader.read(Bank, head["bank"])
-    dim = bank.dim
-    if dim < 1 or not BANK_ID.fullmatch(bank.id):
-        raise reader.error(f"bank id {bank.id!r} with {dim!r} dimensions is not allowed")
-    counts = {name: reader.count(head[name], name) for name in ("turns", "memories", "revisions")}
-    turns: list[Turn] = [reader.one("turn", Turn) for _ in range(counts["turns"])]
+    bank, (said, kept, entries) = reader.head()
+    turns = tuple(reader.turn() for _ in range(said))
     memories: list[Memory] = []
-    vectors = np.zeros((counts["memories"], dim), np.float32)
-    for row in range(counts["memories"]):
-        line = reader.next("a memory", {"memory", "vector"})
-        memories.append(reader.read(Memory, line["memory"]))
-        vectors[row] = reader.vector(line["vector"], dim)
-    log: list[Revision] = [reader.one("revision", Revision) for _ in range(counts["revisions"])]
+    vectors = np.zeros((kept, bank.dim), np.float32)
+    for row in vectors:
+        memory, row[:] = reader.memory(bank.dim)
+        memories.append(memory)
+    log = tuple(reader.revision() for _ in range(entries))
     reader.end()
-    dump = Dump(bank, tuple(turns), tuple(memories), tuple(log), vectors)
-    _check(dump, place)
+    dump = Dump(bank, turns, tuple(memories), log, vectors)
+    check(Source.of(dump), place)
     return dump
 
 
-def renamed(dump: Dump, bank: str) -> Dump:
+def source_of(lines: Callable[[], AbstractContextManager[Iterable[str]]], place: str) -> Source:
+    """The bank that the lines of an export file hold, read anew from `lines` for each part of it.
+
+    Holds one line at a time. Raises FileFormatError as `from_lines` does; `replay.check` is left to the caller.
+    """
+
+    def read(skip: int, each: Callable[[_Reader], T], at: int, last: bool = False) -> Anew[T]:
+        def begin() -> Iterator[T]:
+            with lines() as opened:
+                reader = _Reader(place, iter(opened))
+                _, counts = reader.head()
+                for _ in range(sum(counts[:skip])):
+                    reader.skip()
+                for _ in range(counts[at]):
+                    yield each(reader)
+                if last:
+                    reader.end()
+
+        return Anew(begin)
+
+    with lines() as opened:
+        bank, _ = _Reader(place, iter(opened)).head()
+    return Source(
+        bank, read(0, _Reader.turn, 0), read(1, lambda reader: reader.memory(bank.dim), 1),
+        read(2, _Reader.revision, 2, last=True),
+    )  # fmt: skip
+
+
+def renamed(dump: D, bank: str) -> D:
     """The same contents as the bank `bank`. Raises InputError when that is no bank id."""
     if not BANK_ID.fullmatch(bank):
         raise InputError(f"bank id {bank!r} is not allowed: use 1 to 128 letters, digits and . _ : @ -")
@@ -104,8 +138,32 @@ class _Reader:
             raise self.error(f"{what} should stand here, with {sorted(keys)!r}, not {line.strip()!r:.80}")
         return cast("dict[str, Any]", row)
 
+    def head(self) -> tuple[Bank, tuple[int, int, int]]:
+        head = self.next("the first line", {"format", "bank", *_COUNTS})
+        if head["format"] != FORMAT:
+            raise self.error(f"format {head['format']!r} is not {FORMAT!r}: this is no export of this version")
+        bank: Bank = self.read(Bank, head["bank"])
+        if bank.dim < 1 or not BANK_ID.fullmatch(bank.id):
+            raise self.error(f"bank id {bank.id!r} with {bank.dim!r} dimensions is not allowed")
+        turns, memories, revisions = (self.count(head[name], name) for name in _COUNTS)
+        return bank, (turns, memories, revisions)
+
+    def turn(self) -> Turn:
+        return self.one("turn", Turn)
+
+    def memory(self, dim: int) -> tuple[Memory, Vectors]:
+        line = self.next("a memory", {"memory", "vector"})
+        return self.read(Memory, line["memory"]), self.vector(line["vector"], dim)
+
+    def revision(self) -> Revision:
+        return self.one("revision", Revision)
+
     def one(self, key: str, kind: Any) -> Any:
         return self.read(kind, self.next(f"a {key}", {key})[key])
+
+    def skip(self) -> None:
+        self.number += 1
+        next(self.lines, None)
 
     def read(self, kind: Any, value: Any) -> Any:
         try:
@@ -163,29 +221,3 @@ def _unknown(given: Any, kept: Any) -> str:
         pairs = zip(cast("list[Any]", given), cast("list[Any]", kept), strict=False)
         return next((found for a, b in pairs if (found := _unknown(a, b))), "")
     return ""
-
-
-def _check(dump: Dump, place: str) -> None:
-    """Refuse a file whose lines contradict one another, so that no store ever holds such a bank."""
-    bank, turns, memories = dump.bank, {turn.id for turn in dump.turns}, {memory.id: memory for memory in dump.memories}
-    numbers = [revision.number for revision in dump.log]
-    live = sum(memory.live for memory in dump.memories)
-    wrong = [
-        (len(turns) < len(dump.turns), "two turns have one id"),
-        (len(memories) < len(dump.memories), "two memories have one id"),
-        (bank.turns != len(turns), f"the bank counts {bank.turns} turns, the file holds {len(turns)}"),
-        (bank.memories < len(memories), f"the bank counts {bank.memories} memories, the file holds {len(memories)}"),
-        (bank.live != live, f"the bank counts {bank.live} live memories, the file holds {live}"),
-        (numbers != list(range(1, bank.revision + 1)), f"the log is not revisions 1 to {bank.revision} in order"),
-    ]  # fmt: skip
-    for memory in dump.memories:
-        number = int(memory.id[1:]) if _MEMORY_ID.fullmatch(memory.id) else 0
-        wrong.append((not 1 <= number <= bank.memories, f"memory id {memory.id!r} is not m1 to m{bank.memories}"))
-        missing = [turn for turn in memory.turns if turn not in turns]
-        wrong.append((bool(missing), f"memory {memory.id!r} comes from turn {missing[:1]!r}, which the file lacks"))
-        end = bank.revision + 1 if memory.died is None else memory.died
-        lives = 1 <= memory.born < end and memory.born <= bank.revision and (memory.died or 0) <= bank.revision
-        wrong.append((not lives, f"memory {memory.id!r} lives from revision {memory.born} to {memory.died}"))
-    for bad, why in wrong:
-        if bad:
-            raise FileFormatError(f"{place}: {why}; the file was edited or damaged, export the bank again", file=place)

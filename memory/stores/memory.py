@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Generic, TypeVar
+from uuid import uuid4
 
 import numpy as np
 
 from memory_r1.memory.apply import check_vectors, plan, sources, targets
+from memory_r1.memory.erased import Erased
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import UnknownBankError, UnknownMemoryError
 from memory_r1.memory.index import BankIndex, IndexRow
 from memory_r1.memory.ranking import Candidates, Query, best
-from memory_r1.memory.store import Dump, Store, Vectors, check_replacement, exists
+from memory_r1.memory.store import NONE, Dump, Part, Source, Store, Vectors, check_replacement, exists
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 V = TypeVar("V")
@@ -100,6 +102,7 @@ class Snapshot:
     """The banks of a store at one moment; immutable, and shared by any number of forks."""
 
     banks: Mapping[str, _Bank]
+    erased: tuple[Erased, ...] = ()
 
     def fork(self) -> InMemoryStore:
         """A store that starts from this snapshot and never changes it. Costs microseconds."""
@@ -109,10 +112,13 @@ class Snapshot:
 class InMemoryStore(Store):
     """Banks in this process. Nothing survives it; export a bank to keep it."""
 
+    kind = "memory"
+
     def __init__(self, base: Snapshot | None = None) -> None:
         self._base: Mapping[str, _Bank] = base.banks if base is not None else {}
         self._own: dict[str, _Bank] = {}
         self._gone: set[str] = set()
+        self._erased: tuple[Erased, ...] = base.erased if base is not None else ()
 
     def snapshot(self) -> Snapshot:
         """The content as it is now. Costs one copy of what was written since the last snapshot's dictionaries."""
@@ -120,7 +126,7 @@ class InMemoryStore(Store):
             for table in (bank.memories, bank.vectors, bank.turns, bank.keys):
                 table.freeze()
         kept = {id: bank for id, bank in self._base.items() if id not in self._gone}
-        return Snapshot({**kept, **{id: bank.fork() for id, bank in self._own.items()}})
+        return Snapshot({**kept, **{id: bank.fork() for id, bank in self._own.items()}}, self._erased)
 
     def fork(self) -> InMemoryStore:
         """A store of its own that starts from the content as it is now."""
@@ -227,23 +233,44 @@ class InMemoryStore(Store):
             table.freeze()
         held.state = erasure.bank
         held.index = _indexed(held)
+        self._erased += (Erased.of(uuid4().hex, erasure),)
         return erasure.revision
 
     async def erase_bank(self, bank: str) -> None:
         self._read(bank)
         self._own.pop(bank, None)
         self._gone.add(bank)
+        self._erased += (Erased.of_bank(uuid4().hex, bank),)
 
-    async def load(self, dump: Dump) -> Bank:
-        if self._find(dump.bank.id) is not None:
-            raise exists(dump.bank.id)
-        held = _Bank(dump.bank, _empty(dump.bank.dim))
-        held.keep(dump.memories, dump.vectors, dump.turns)
-        for entry in dump.log:
+    async def erased(self) -> list[Erased]:
+        return list(self._erased)
+
+    async def note_erased(self, records: Sequence[Erased]) -> None:
+        self._erased = tuple({record.id: record for record in (*self._erased, *records)}.values())
+
+    async def load(self, source: Dump | Source, *, replace: bool = False) -> Bank:
+        given = Source.of(source)
+        if self._find(given.bank.id) is not None and not replace:
+            raise exists(given.bank.id)
+        held = _Bank(given.bank, _empty(given.bank.dim))
+        for memory, row in given.memories:
+            held.memories.put(memory.id, memory)
+            held.vectors.put(memory.id, row)
+        for turn in given.turns:
+            held.turns.put(turn.id, turn)
+        for entry in given.log:
             held.keys.put(entry.key, entry)
         held.index = _indexed(held)
-        self._own[dump.bank.id] = held
+        self._own[given.bank.id] = held
         return held.state
+
+    async def part(self, bank: str, *, turns: range = NONE, memories: range = NONE, log: range = NONE) -> Part:
+        held = self._read(bank)
+        chosen = tuple(memory for memory in held.memories.values() if _number(memory) in memories)
+        rows = np.array([held.vectors.get(memory.id) for memory in chosen], np.float32)
+        said = islice(held.turns.values(), max(turns.start - 1, 0), max(turns.stop - 1, 0))
+        entries = tuple(entry for entry in held.keys.values() if entry.number in log)
+        return Part(tuple(said), chosen, rows.reshape(len(chosen), held.state.dim), entries)
 
     async def close(self) -> None:
         """Nothing to release."""

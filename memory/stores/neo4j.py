@@ -12,19 +12,20 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
-from memory_r1.memory.erasure import plan_erasure
+from memory_r1.memory.erased import Erased
 from memory_r1.memory.errors import InputError, UnknownBankError, UnknownMemoryError
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.store import Dump, Store, Vectors
+from memory_r1.memory.store import NONE, Dump, Part, Source, Store, Vectors
 from memory_r1.memory.stores import neo4j_bulk as bulk
+from memory_r1.memory.stores import neo4j_erasing as erasing
 from memory_r1.memory.stores import neo4j_queries as cypher
 from memory_r1.memory.stores.neo4j_cache import Cache
 from memory_r1.memory.stores.neo4j_connection import Connection, Run, listed, paged
 from memory_r1.memory.stores.neo4j_reading import (
     all_turns,
     held_bank,
-    locked_bank,
     log_since,
+    part_reader,
     some_memories,
     vector_reader,
 )
@@ -60,6 +61,8 @@ class Neo4jStore(Store):
     processes are held off by the bank's lock.
     """
 
+    kind = "neo4j"
+
     def __init__(self, connection: Connection, large: int) -> None:
         self._connection = connection
         self._large = large
@@ -83,7 +86,7 @@ class Neo4jStore(Store):
         connection = await Connection.open(uri, (user, password), database, patience)
         try:
             await ensure(connection)
-            await bulk.sweep(connection)
+            await erasing.sweep(connection)
         except BaseException:
             await connection.close()
             raise
@@ -202,37 +205,34 @@ class Neo4jStore(Store):
                 self._cache.drop(bank)
 
     async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
-        async def erase(run: Run) -> Revision:
-            held = await locked_bank(run, bank)
-            if done := await run(cypher.READ_DONE, key=held.key, write=key):
-                return read_revisions(done[0])[0]
-            found = await some_memories(run, held, memories)
-            log, turns = await log_since(run, held), await all_turns(run, held)
-            erasure = plan_erasure(held.bank, found, log, turns, (key, recorded))
-            await run(
-                cypher.ERASE, bank=bank, state=bank_state(erasure.bank), log=[revision_row(erasure.revision, held)],
-                redacted=[revision_row(entry, held) for entry in erasure.log],
-                bare=[turn.id for turn in erasure.turns], numbers=[number(id) for id in erasure.memories],
-            )  # fmt: skip
-            for statement in cypher.ERASE_UNUSED:
-                await run(statement, key=held.key)
-            return erasure.revision
-
         try:
-            return await self._change(bank, erase)
+            return await self._change(bank, lambda run: erasing.erase(run, bank, memories, (key, recorded)))
         finally:
             self._cache.drop(bank)
 
     async def erase_bank(self, bank: str) -> None:
         async with self._queue(bank):
             try:
-                await bulk.erase_bank(self._connection, bank)
+                await erasing.erase_bank(self._connection, bank)
             finally:
                 self._cache.drop(bank)
 
-    async def load(self, dump: Dump) -> Bank:
-        await self._index(slot(dump.bank.dim), dump.bank.dim)
-        return await bulk.load(self._connection, dump)
+    async def erased(self) -> list[Erased]:
+        return await self._connection.read(erasing.read_erased)
+
+    async def note_erased(self, records: Sequence[Erased]) -> None:
+        await self._connection.write(lambda run: erasing.note_erased(run, records))
+
+    async def load(self, source: Dump | Source, *, replace: bool = False) -> Bank:
+        given = Source.of(source)
+        await self._index(slot(given.bank.dim), given.bank.dim)
+        try:
+            return await bulk.load(self._connection, given, replace)
+        finally:
+            self._cache.drop(given.bank.id)
+
+    async def part(self, bank: str, *, turns: range = NONE, memories: range = NONE, log: range = NONE) -> Part:
+        return await self._connection.read(part_reader(bank, turns, memories, log))
 
     async def close(self) -> None:
         if not self._closed:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import replace as changed
+from itertools import islice
 from typing import TypeVar
 from uuid import uuid4
 
 from memory_r1.memory.errors import ConflictError, StoreError, UnknownBankError
-from memory_r1.memory.store import Dump, Vectors, check_replacement, exists
+from memory_r1.memory.store import Source, Vectors, check_replacement, exists
 from memory_r1.memory.stores import neo4j_queries as cypher
 from memory_r1.memory.stores.neo4j_connection import Connection, Rows, Run, paged
+from memory_r1.memory.stores.neo4j_erasing import BATCH, sweep, until_none
 from memory_r1.memory.stores.neo4j_records import (
     Held,
     Properties,
@@ -28,54 +30,31 @@ from memory_r1.memory.stores.neo4j_records import (
 from memory_r1.memory.stores.neo4j_schema import slot
 from memory_r1.memory.types import Bank
 
-BATCH = 500
-ABANDONED = 24 * 3600 * 1000
-"""Milliseconds after which a load that made no step counts as dead."""
-
 T = TypeVar("T")
 
 
-async def erase_bank(connection: Connection, bank: str) -> None:
-    """Make the bank invisible in one transaction, then delete its nodes. Raises UnknownBankError."""
+async def load(connection: Connection, source: Source, replace: bool) -> Bank:
+    """Store the bank under a key that nobody reads, then publish it in one transaction.
 
-    async def discard(run: Run) -> bool:
-        return bool(await run(cypher.DISCARD_BANK, bank=bank))
-
-    if not await connection.write(discard):
-        raise UnknownBankError.of(bank)
-    await sweep(connection)
-
-
-async def sweep(connection: Connection) -> None:
-    """Delete what erased banks and dead loads left, also those of processes that were killed."""
-
-    async def discarded(run: Run) -> Rows:
-        await run(cypher.DISCARD_STALE, age=ABANDONED)
-        return await run(cypher.READ_DISCARDED)
-
-    for (key,) in await connection.write(discarded):
-        for statement in cypher.DELETE_SOME:
-            await _until_none(connection, statement, key=key, limit=BATCH)
-
-
-async def load(connection: Connection, dump: Dump) -> Bank:
-    """Store the dump under a key that nobody reads, then publish it in one transaction.
-
-    Raises ConflictError when the bank exists, or comes to exist meanwhile.
+    Without `replace`, raises ConflictError when the bank exists, or comes to exist meanwhile.
     """
-    held = Held(dump.bank, bank_key(dump.bank.id, uuid4().hex), slot(dump.bank.dim))
-    if await connection.read(lambda run: run(cypher.READ_BANK, bank=dump.bank.id)):
-        raise exists(dump.bank.id)
-    await connection.write(lambda run: run(cypher.LOAD_BEGIN, key=held.key, bank=dump.bank.id))
+    bank = source.bank
+    held = Held(bank, bank_key(bank.id, uuid4().hex), slot(bank.dim))
+    if not replace and await connection.read(lambda run: run(cypher.READ_BANK, bank=bank.id)):
+        raise exists(bank.id)
+    await connection.write(lambda run: run(cypher.LOAD_BEGIN, key=held.key, bank=bank.id))
     try:
-        for step, (statement, rows) in enumerate(_steps(dump, held), 1):
+        for step, (statement, rows) in enumerate(_steps(source, held), 1):
             await connection.write(_step(statement, {**rows, "key": held.key, "slot": held.slot, "step": step}))
-        return await connection.write(_publish(held))
+        published = await connection.write(_publish(held, replace))
     except BaseException:
         with suppress(StoreError):
             await connection.write(lambda run: run(cypher.DISCARD_LOAD, key=held.key))
             await sweep(connection)
         raise
+    if replace:
+        await sweep(connection)
+    return published
 
 
 async def replace_vectors(
@@ -93,7 +72,7 @@ async def replace_vectors(
     before = read_bank(begun[0])
     after = slot(dim, other=before.slot)
     try:
-        for part in _batches(list(vectors.items())):
+        for part in _batches(vectors.items()):
             rows = [{"number": number(id), "vector": sent(row)} for id, row in part]
             await _stage(connection, bank, token, {"slot": after, "rows": rows})
 
@@ -105,16 +84,16 @@ async def replace_vectors(
             numbers = await paged(run, cypher.PAGE_NUMBERS, held.memories, key=held.key)
             every = {f"m{number}" for number in numbers}
             check_replacement(held.bank, every, vectors, revision)
-            new = replace(held.bank, embedder=embedder, dim=dim)
+            new = changed(held.bank, embedder=embedder, dim=dim)
             await run(cypher.STAGE_SWITCH, bank=bank, state={**bank_state(new), "slot": after})
             return new
 
         found = await connection.write(switch)
     except ConflictError:
         with suppress(StoreError):
-            await _until_none(connection, cypher.STAGE_CLEAN, bank=bank, token=token, slot=after, limit=BATCH)
+            await until_none(connection, cypher.STAGE_CLEAN, bank=bank, token=token, slot=after, limit=BATCH)
         raise
-    await _until_none(connection, cypher.STAGE_CLEAN, bank=bank, token=token, slot=before.slot, limit=BATCH)
+    await until_none(connection, cypher.STAGE_CLEAN, bank=bank, token=token, slot=before.slot, limit=BATCH)
     return found
 
 
@@ -136,13 +115,13 @@ def _overtaken(bank: str) -> ConflictError:
     return ConflictError(f"bank {bank!r} is being embedded by another process too, or is gone: try again", bank=bank)
 
 
-def _steps(dump: Dump, held: Held) -> Iterator[tuple[str, Properties]]:
+def _steps(source: Source, held: Held) -> Iterator[tuple[str, Properties]]:
     """Statements with their rows, in the order in which they may link to one another."""
-    for entries in _batches(dump.log):
+    for entries in _batches(source.log):
         yield cypher.LOAD_LOG, {"log": [revision_row(entry, held) for entry in entries]}
-    for turns in _batches(list(enumerate(dump.turns, 1))):
+    for turns in _batches(enumerate(source.turns, 1)):
         yield cypher.LOAD_TURNS, {"turns": [turn_row(turn, at, held) for at, turn in turns]}
-    for pairs in _batches(list(zip(dump.memories, dump.vectors, strict=True))):
+    for pairs in _batches(source.memories):
         yield cypher.LOAD_MEMORIES, {
             "memories": [memory_row(memory, row, held) for memory, row in pairs],
             "ended": [ended_row(memory) for memory, _ in pairs if not memory.live],
@@ -156,25 +135,23 @@ def _step(statement: str, rows: Properties) -> Callable[[Run], Awaitable[Rows]]:
     return step
 
 
-def _publish(held: Held) -> Callable[[Run], Awaitable[Bank]]:
+def _publish(held: Held, replace: bool) -> Callable[[Run], Awaitable[Bank]]:
     async def publish(run: Run) -> Bank:
         there = await run(cypher.READ_BANK, bank=held.bank.id)
         if there and read_bank(there[0]).key == held.key:
             return held.bank
-        if there or not await run(
-            cypher.LOAD_PUBLISH, key=held.key, state={**bank_state(held.bank), "slot": held.slot}
-        ):
+        if there and replace:
+            await run(cypher.DISCARD_BANK, bank=held.bank.id)
+        elif there:
+            raise exists(held.bank.id)
+        if not await run(cypher.LOAD_PUBLISH, key=held.key, state={**bank_state(held.bank), "slot": held.slot}):
             raise exists(held.bank.id)
         return held.bank
 
     return publish
 
 
-async def _until_none(connection: Connection, statement: str, **parameters: object) -> None:
-    while (await connection.write(lambda run: run(statement, **parameters)))[0][0]:
-        pass
-
-
-def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(rows), BATCH):
-        yield rows[start : start + BATCH]
+def _batches(rows: Iterable[T]) -> Iterator[list[T]]:
+    left = iter(rows)
+    while batch := list(islice(left, BATCH)):
+        yield batch

@@ -44,6 +44,8 @@ _AWAY = (
     wrong.DatabaseError, OSError,
 )  # fmt: skip
 _TRIES = 4
+_LOOK = 2.0
+"""Seconds in which a server that took too long for a call must accept a connection, or it counts as away."""
 _AT_ONCE = 8
 """Calls that a connection puts to the server at once. A hundred at a server that has just started would all plan the
 same statement before the first plan is cached, for tens of seconds."""
@@ -166,8 +168,23 @@ class Connection:
                 return await asyncio.wait_for(once(), self._patience)
         except MemoryR1Error:
             raise
+        except TimeoutError as error:
+            raise self._translated(await self._away() or error) from error
         except _FAILURES as error:
             raise self._translated(error) from error
+
+    async def _away(self) -> Exception | None:
+        """Why the server can't be reached now; None if it can be, or says nothing."""
+        try:
+            await asyncio.wait_for(self._driver.verify_connectivity(), _LOOK)  # pyright: ignore[reportUnknownMemberType]
+        except TimeoutError:
+            return None
+        except _FAILURES as error:
+            cause: BaseException | None = error
+            while cause is not None and not isinstance(cause, TimeoutError):
+                cause = cause.__cause__
+            return None if cause else error
+        return None
 
     def _translated(self, error: Exception) -> MemoryR1Error:
         where = f"Neo4j at {self._uri!r}"

@@ -50,6 +50,9 @@ RETURN collect([{MEMORY}, m[$slot]])"""
 PAGE_NUMBERS = """
 MATCH (m:Memory {bank_key: $key}) WHERE $first <= m.number < $next
 RETURN collect(m.number)"""
+PAGE_VECTORS = f"""
+MATCH (m:Memory {{bank_key: $key}}) WHERE $first <= m.number < $next
+RETURN collect([{MEMORY}, m[$slot]])"""
 PAGE_TURNS = f"""
 MATCH (t:Turn {{bank_key: $key}}) WHERE $first <= t.number < $next
 WITH t ORDER BY t.number RETURN collect([{TURN}])"""
@@ -165,12 +168,25 @@ CALL (b) {{
   MATCH (m:Memory {{bank_key: b.bank_key, number: n}})
   DETACH DELETE m
 }}"""
+ERASE_MADE = """
+MATCH (r:Revision {bank_key: $key})-[:CREATED]->(m:Memory) WHERE m.number IN $numbers
+WITH DISTINCT r RETURN collect([r.number, r.body])"""
+ERASE_NAMED = """
+MATCH (r:Revision {bank_key: $key}) WHERE $first <= r.number < $next AND 'noop' IN r.kinds
+  AND any(word IN $words WHERE r.body CONTAINS word)
+RETURN collect([r.number, r.body])"""
+# Only a Noop names a memory or a turn that its revision doesn't make.
 ERASE_UNUSED = (
     "MATCH (e:Entity {bank_key: $key}) WHERE e.name IS NOT NULL AND NOT EXISTS { (e)<-[:MENTIONS]-() } DELETE e",
     "MATCH (p:Speaker {bank_key: $key}) WHERE p.name IS NOT NULL AND NOT EXISTS { (p)<-[:ABOUT]-() } DELETE p",
 )
 
 DISCARD_BANK = f"{_LOCK} REMOVE b:Bank SET b:Discarded RETURN b.bank_key"
+NOTE_ERASED = """
+UNWIND $records AS row
+MERGE (e:Erased {bank_key: $none, id: row.id}) ON CREATE SET e.body = row.body, e.since = timestamp()"""
+READ_ERASED = "MATCH (e:Erased {bank_key: $none}) WHERE e.id IS NOT NULL RETURN e.body ORDER BY e.since, e.id"
+FIND_ERASED = "MATCH (e:Erased {bank_key: $none, id: $id}) RETURN e.id"
 DISCARD_LOAD = "MATCH (b:Loading {bank_key: $key}) REMOVE b:Loading SET b:Discarded"
 DISCARD_STALE = "MATCH (b:Loading) WHERE b.since < timestamp() - $age REMOVE b:Loading SET b:Discarded"
 READ_DISCARDED = "MATCH (b:Discarded) RETURN b.bank_key"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+import numpy as np
+
 from memory_r1.memory.errors import UnknownBankError, UnknownMemoryError
-from memory_r1.memory.store import Vectors
+from memory_r1.memory.store import Part, Vectors
 from memory_r1.memory.stores import neo4j_queries as cypher
 from memory_r1.memory.stores.neo4j_connection import Run, listed, paged
 from memory_r1.memory.stores.neo4j_records import (
@@ -15,6 +17,7 @@ from memory_r1.memory.stores.neo4j_records import (
     read_memories,
     read_revisions,
     read_turn,
+    read_vector,
     read_vectors,
 )
 from memory_r1.memory.types import Memory, Revision, Turn
@@ -63,5 +66,22 @@ def vector_reader(bank: str, ids: Sequence[str]) -> Callable[[Run], Awaitable[Ve
         if missing:
             raise UnknownMemoryError(f"bank {bank!r} has no memory {missing[0]!r}", memory=missing[0])
         return found
+
+    return read
+
+
+def part_reader(bank: str, turns: range, memories: range, log: range) -> Callable[[Run], Awaitable[Part]]:
+    """What reads the turns, memories and log entries of these numbers."""
+
+    async def read(run: Run) -> Part:
+        held = await held_bank(run, bank)
+        rows = await paged(run, cypher.PAGE_VECTORS, memories, key=held.key, slot=held.slot)
+        rows.sort(key=lambda row: row[0])
+        vectors = np.zeros((len(rows), held.bank.dim), dtype=np.float32)
+        for line, row in zip(vectors, rows, strict=True):
+            read_vector(line, row[-1], f"m{row[0]}")
+        said = [read_turn(row) for row in await paged(run, cypher.PAGE_TURNS, turns, key=held.key)]
+        entries = read_revisions(await paged(run, cypher.PAGE_LOG, log, key=held.key))
+        return Part(tuple(said), tuple(read_memories(rows)), vectors, tuple(entries))
 
     return read

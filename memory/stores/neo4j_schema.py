@@ -26,6 +26,7 @@ STATEMENTS = (
     "CREATE CONSTRAINT memory_r1_speaker IF NOT EXISTS FOR (p:Speaker) REQUIRE (p.bank_key, p.name) IS UNIQUE",
     "CREATE CONSTRAINT memory_r1_revision IF NOT EXISTS FOR (r:Revision) REQUIRE (r.bank_key, r.number) IS UNIQUE",
     "CREATE CONSTRAINT memory_r1_write_key IF NOT EXISTS FOR (r:Revision) REQUIRE (r.bank_key, r.key) IS UNIQUE",
+    "CREATE CONSTRAINT memory_r1_erased IF NOT EXISTS FOR (e:Erased) REQUIRE (e.bank_key, e.id) IS UNIQUE",
     "CREATE INDEX memory_r1_live IF NOT EXISTS FOR (m:Memory) ON (m.bank_key, m.live)",
     "CREATE INDEX memory_r1_place IF NOT EXISTS FOR (m:Memory) ON (m.bank_key, m.session, m.index)",
     "CREATE INDEX memory_r1_order IF NOT EXISTS FOR (t:Turn) ON (t.bank_key, t.session, t.index)",

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import ParamSpec, Self, TypeVar
 
 from memory_r1.memory.embedders.base import Embedder
+from memory_r1.memory.erased import Erased
 from memory_r1.memory.errors import StoreUnavailableError
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.store import Before, Dump, Store, Vectors, check_bank_id, check_embedder
+from memory_r1.memory.store import NONE, Before, Dump, Part, Source, Store, Vectors, check_bank_id, check_embedder
 from memory_r1.memory.stores.sqlite_file import SqliteFile
 from memory_r1.memory.stores.sqlite_schema import explained
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 class SqliteStore(Store):
     """Banks in one SQLite file. Make it by `open`; close it, or use it as an async context manager."""
+
+    kind = "sqlite"
 
     def __init__(self, file: SqliteFile, worker: ThreadPoolExecutor) -> None:
         self.path = file.path
@@ -112,8 +115,17 @@ class SqliteStore(Store):
     async def erase_bank(self, bank: str) -> None:
         await self._run(self._file.erase_bank, bank)
 
-    async def load(self, dump: Dump) -> Bank:
-        return await self._run(self._file.load, dump)
+    async def erased(self) -> list[Erased]:
+        return await self._run(self._file.erased)
+
+    async def note_erased(self, records: Sequence[Erased]) -> None:
+        await self._run(self._file.note_erased, records)
+
+    async def load(self, source: Dump | Source, *, replace: bool = False) -> Bank:
+        return await self._run(self._file.load, Source.of(source), replace)
+
+    async def part(self, bank: str, *, turns: range = NONE, memories: range = NONE, log: range = NONE) -> Part:
+        return await self._run(self._file.part, bank, turns, memories, log)
 
     async def close(self) -> None:
         if not self._closed:

@@ -7,16 +7,19 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from uuid import uuid4
 
 from memory_r1.memory.apply import Change, check_vectors, plan, sources, targets
+from memory_r1.memory.erased import Erased
 from memory_r1.memory.erasure import plan_erasure
 from memory_r1.memory.errors import StoreUnavailableError, UnknownBankError, UnknownMemoryError
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.store import Before, Dump, Vectors, check_replacement, exists
+from memory_r1.memory.store import Before, Part, Source, Vectors, check_replacement, exists
 from memory_r1.memory.stores import sqlite_rows as rows
 from memory_r1.memory.stores.sqlite_lock import WriteLock
 from memory_r1.memory.stores.sqlite_schema import connect
 from memory_r1.memory.stores.sqlite_search import Searcher
+from memory_r1.memory.stores.sqlite_whole import delete_bank, note_erased, part, read_erased
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 
@@ -235,6 +238,7 @@ class SqliteFile:
             for revision in (*erasure.log, erasure.revision):
                 self._put_revision(key, revision)
             self._put_bank(key, erasure.bank)
+            note_erased(self._rows, [Erased.of(uuid4().hex, erasure)])
             self._rows("PRAGMA user_version = 1")
         self._searcher.drop(key)
         self.scrub()
@@ -243,14 +247,24 @@ class SqliteFile:
     def erase_bank(self, bank: str) -> None:
         with self._transaction():
             key = self.find(bank)[0]
-            fill = "INSERT INTO words (words, rowid, owner, terms) SELECT 'delete', key, owner, terms FROM memory"
-            self._rows(f"{fill} WHERE bank = ? AND died IS NULL", key)
-            for table in ("memory", "turn", "revision"):
-                self._rows(f"DELETE FROM {table} WHERE bank = ?", key)
-            self._rows("DELETE FROM bank WHERE key = ?", key)
+            delete_bank(self._rows, key)
+            note_erased(self._rows, [Erased.of_bank(uuid4().hex, bank)])
             self._rows("PRAGMA user_version = 1")
         self._searcher.drop(key)
         self.scrub()
+
+    def erased(self) -> list[Erased]:
+        with self._view():
+            return read_erased(self._rows)
+
+    def note_erased(self, records: Sequence[Erased]) -> None:
+        with self._transaction():
+            note_erased(self._rows, records)
+
+    def part(self, bank: str, turns: range, memories: range, log: range) -> Part:
+        with self._view():
+            key, state = self.find(bank)
+            return part(self._rows, key, state.dim, (turns, memories, log))
 
     def scrub(self) -> None:
         """Rewrite the file and empty its journal, so that no byte of what was deleted is left in either.
@@ -271,16 +285,26 @@ class SqliteFile:
                 f"end that process, then open the store again, which finishes the erasure"
             )
 
-    def load(self, dump: Dump) -> Bank:
+    def load(self, source: Source, replace: bool) -> Bank:
         with self._transaction():
-            if self._rows("SELECT 1 FROM bank WHERE id = ?", dump.bank.id):
-                raise exists(dump.bank.id)
-            self._new_bank(dump.bank, "INSERT INTO")
-            key = self.find(dump.bank.id)[0]
-            for seq, turn in enumerate(dump.turns, 1):
-                self._put_turn(key, seq, turn)
-            for memory, vector in zip(dump.memories, dump.vectors, strict=True):
-                self._put_memory(key, memory, rows.seal_vector(vector))
-            for revision in dump.log:
-                self._put_revision(key, revision)
-        return dump.bank
+            old = self._rows("SELECT key FROM bank WHERE id = ?", source.bank.id)
+            if old and not replace:
+                raise exists(source.bank.id)
+            for (key,) in old:  # out of the way, so that the new one gets a key of its own
+                self._rows("UPDATE bank SET id = '' WHERE key = ?", key)
+            self._fill(source)
+            for (key,) in old:
+                delete_bank(self._rows, key)
+        for (key,) in old:
+            self._searcher.drop(key)
+        return source.bank
+
+    def _fill(self, source: Source) -> None:
+        self._new_bank(source.bank, "INSERT INTO")
+        key = self.find(source.bank.id)[0]
+        for seq, turn in enumerate(source.turns, 1):
+            self._put_turn(key, seq, turn)
+        for memory, vector in source.memories:
+            self._put_memory(key, memory, rows.seal_vector(vector))
+        for revision in source.log:
+            self._put_revision(key, revision)

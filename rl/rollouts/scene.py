@@ -15,8 +15,9 @@ from typing import Literal
 
 from memory_r1.graphs.completers import Completer, Completion, Message
 from memory_r1.graphs.roles import Answerer
+from memory_r1.memory.erased import Erased
 from memory_r1.memory.ranking import Candidates, Query
-from memory_r1.memory.store import Dump, Store, Vectors
+from memory_r1.memory.store import NONE, Dump, Part, Source, Store, Vectors
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.memory.types import Answer, Bank, Fact, Hit, Memory, Receipt, Revision, Turn, Write
 from memory_r1.rl.rollouts.clocks import Clocks, Ledger
@@ -145,8 +146,19 @@ class SceneStore(Store):
     async def erase_bank(self, bank: str) -> None:  # noqa: D102
         await _here().erase_bank(bank)
 
-    async def load(self, dump: Dump) -> Bank:  # noqa: D102
-        return await _here().load(dump)
+    async def erased(self) -> list[Erased]:  # noqa: D102
+        return await _here().erased()
+
+    async def note_erased(self, records: Sequence[Erased]) -> None:  # noqa: D102
+        await _here().note_erased(records)
+
+    async def load(self, source: Dump | Source, *, replace: bool = False) -> Bank:  # noqa: D102
+        return await _here().load(source, replace=replace)
+
+    async def part(  # noqa: D102
+        self, bank: str, *, turns: range = NONE, memories: range = NONE, log: range = NONE
+    ) -> Part:
+        return await _here().part(bank, turns=turns, memories=memories, log=log)
 
     async def close(self) -> None:
         """Nothing to release."""

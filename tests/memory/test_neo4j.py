@@ -171,6 +171,10 @@ async def test_a_commit_whose_answer_is_lost_counts_once(server, store):
         assert not lost.is_set() and entry.number == 6
         lost.set()
         await cut.load(made_dump("b", 20))
+        await cut.load(made_dump("c", 20))
+        lost.set()
+        await cut.erase_bank("c")
+        assert not lost.is_set() and [bank.id for bank in await cut.banks()] == ["ann", "b"]
     assert [e.key for e in (await store.log("ann"))[4:]] == ["turn:5", "forget:m2"]
     assert (await store.bank("ann")).memories == 4 and (await store.bank("b")).live == 20
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from memory_r1.memory.errors import ConflictError, UnknownBankError
-from memory_r1.memory.stores import neo4j_bulk as bulk
+from memory_r1.memory.stores import neo4j_erasing as erasing
 from memory_r1.memory.stores import neo4j_queries as cypher
 from memory_r1.memory.stores.neo4j_schema import TERMS, vector_index
-from memory_r1.memory.types import Add, Bank, Update
+from memory_r1.memory.types import Add, Bank, Noop, Update
 from tests.neo4j_banks import (  # noqa: F401  fixtures
     EMBEDDER,
     NOW,
@@ -120,6 +120,35 @@ async def test_a_failed_load_leaves_nothing_and_can_be_repeated(server, store):
     assert (await store.dump("a")).memories == dump.memories
 
 
+async def test_a_bank_is_replaced_in_one_moment_and_nothing_of_the_old_one_is_left(server, store):
+    await story(store)
+    key = server.query("MATCH (b:Bank) RETURN b.bank_key AS key")[0]["key"]
+    dump = await store.dump("ann")
+    await put(store, "ann", 5, Add("Ann sails", "Ann", ("S1:5",)))
+    assert await store.load(dump, replace=True) == dump.bank
+    assert await store.dump("ann") == dump
+    assert count(server, "MATCH (n) WHERE n.bank_key = $key", key=key) == 0
+    broken = made_dump("ann", 520)
+    broken = replace(broken, memories=(*broken.memories[:-1], broken.memories[0]))
+    with pytest.raises(ConflictError):
+        await store.load(broken, replace=True)
+    assert await store.dump("ann") == dump
+
+
+async def test_forgetting_reads_only_what_it_touches(server, store, monkeypatch):
+    await story(store)
+    said = turn(5, text="Ann has two dogs indeed.")
+    await put(store, "ann", 5, Noop(("S1:5",), "Ann has two dogs", target="m3", reason="duplicate"), turns=(said,))
+    await put(store, "ann", 6, Noop(("S1:5", "S1:6"), "indeed", reason="not-a-fact"))
+    await put(store, "ann", 7, Noop(("S1:7",), "nothing", reason="not-a-fact"))
+    monkeypatch.setattr(erasing, "_PAGE", 2)
+    await store.forget("ann", "m3", NOW)
+    log = await store.log("ann")
+    assert [[getattr(op, "text", "") for op in entry.operations] for entry in log] == [
+        [""], ["Bob plays chess"], [""], [""], [""], [""], ["nothing"], [""]]  # fmt: skip
+    assert [t.text for t in await store.turns("ann")] == ["", "hello", "", "hello", "", "hello", "hello"]
+
+
 async def test_two_that_load_one_bank_leave_one(server, store):
     dump = made_dump("a", 300)
     async with await server.open() as other:
@@ -131,7 +160,7 @@ async def test_two_that_load_one_bank_leave_one(server, store):
 def test_dead_loads_are_told_from_running_ones(server):
     server.query("CREATE (:Loading {bank: 'x', bank_key: '1', step: 0, since: timestamp()})")
     server.query(
-        "CREATE (:Loading {bank: 'y', bank_key: '2', step: 0, since: timestamp() - $age})", age=bulk.ABANDONED + 1
+        "CREATE (:Loading {bank: 'y', bank_key: '2', step: 0, since: timestamp() - $age})", age=erasing.ABANDONED + 1
     )
 
     async def connect():

@@ -1,0 +1,54 @@
+"""Parts of whole banks in an SQLite file, and its records of erasures. Inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from memory_r1.memory.erased import Erased, dump_erased, load_erased
+from memory_r1.memory.store import Part
+from memory_r1.memory.stores import sqlite_rows as rows
+
+Run = Callable[..., list[rows.Row]]
+"""Runs one statement and returns its rows."""
+
+_ERASED = """
+CREATE TABLE IF NOT EXISTS erased (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT"""
+
+
+def part(run: Run, key: int, dim: int, numbers: tuple[range, range, range]) -> Part:
+    """The turns, memories and log entries of these numbers. `key`: the bank's; `dim`: that of its vectors."""
+    turns, memories, log = ((some.start, some.stop) for some in numbers)
+    found = run(
+        f"SELECT {rows.MEMORY}, vector FROM memory WHERE bank = ? AND number >= ? AND number < ? ORDER BY number",
+        key, *memories,
+    )  # fmt: skip
+    said = run(f"SELECT {rows.TURN} FROM turn WHERE bank = ? AND seq >= ? AND seq < ? ORDER BY seq", key, *turns)
+    where = "bank = ? AND number >= ? AND number < ? ORDER BY number"
+    entries = run(f"SELECT body, seal FROM revision WHERE {where}", key, *log)
+    return Part(
+        tuple(rows.read_turn(row) for row in said), tuple(rows.read_memory(row[:-1]) for row in found),
+        rows.read_vectors([row[-1] for row in found], dim), tuple(rows.read_revision(row) for row in entries),
+    )  # fmt: skip
+
+
+def delete_bank(run: Run, key: int) -> None:
+    """Delete the bank with this key from all tables and from the full-text index."""
+    fill = "INSERT INTO words (words, rowid, owner, terms) SELECT 'delete', key, owner, terms FROM memory"
+    run(f"{fill} WHERE bank = ? AND died IS NULL", key)
+    for table in ("memory", "turn", "revision"):
+        run(f"DELETE FROM {table} WHERE bank = ?", key)
+    run("DELETE FROM bank WHERE key = ?", key)
+
+
+def read_erased(run: Run) -> list[Erased]:
+    """All records, oldest first; none in a file in which nothing was ever erased."""
+    if not run("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'erased'"):
+        return []
+    return [load_erased(row[0]) for row in run("SELECT body FROM erased ORDER BY number")]
+
+
+def note_erased(run: Run, records: Iterable[Erased]) -> None:
+    """Keep the records that are not there yet."""
+    run(_ERASED)
+    for record in records:
+        run("INSERT OR IGNORE INTO erased (id, body) VALUES (?, ?)", record.id, dump_erased(record))

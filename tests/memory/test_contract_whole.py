@@ -1,0 +1,73 @@
+"""What every store keeps about whole banks: parts by number, replacing, and records of what was erased."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from memory_r1.memory.embedders import HashedEmbedder
+from memory_r1.memory.erased import digest
+from memory_r1.memory.errors import ConflictError, UnknownBankError
+from memory_r1.memory.store import Store
+from memory_r1.memory.types import Add, Turn, Update, Write
+
+EMBEDDER = HashedEmbedder(64)
+NOW = datetime(2024, 3, 1, 9, 30)
+
+
+async def fill(store: Store, bank: str) -> None:
+    await store.open_bank(bank, EMBEDDER, NOW)
+    for number, text in enumerate(("Ann has a dog", "Ann sings", "Ann rows"), 1):
+        turn = Turn(f"t{number}", "s", number, "Ann", text, NOW)
+        operation = Add(text, "Ann", (turn.id,))
+        await store.write(bank, Write(turn.id, NOW, (turn,), (operation,)), EMBEDDER.vectors([text]))
+    update = Update(("m1",), "Ann has two dogs", "Ann", ("t3",))
+    await store.write(bank, Write("u", NOW, (), (update,)), EMBEDDER.vectors([update.text]))
+
+
+async def test_a_bank_is_read_by_parts(store: Store) -> None:
+    await fill(store, "ann")
+    await fill(store, "bob")
+    dump = await store.dump("ann")
+    part = await store.part("ann", turns=range(2, 4), memories=range(1, 3), log=range(4, 9))
+    assert part.turns == dump.turns[1:] and part.memories == dump.memories[:2] and part.log == dump.log[3:]
+    assert np.array_equal(part.vectors, dump.vectors[:2])
+    nothing = await store.part("ann")
+    assert (nothing.turns, nothing.memories, nothing.log) == ((), (), ()) and nothing.vectors.shape == (0, 64)
+    await store.forget("ann", "m2", NOW)
+    assert [memory.id for memory in (await store.part("ann", memories=range(1, 9))).memories] == ["m1", "m3", "m4"]
+    with pytest.raises(UnknownBankError):
+        await store.part("eve")
+
+
+async def test_a_bank_takes_the_place_of_another(store: Store) -> None:
+    await fill(store, "ann")
+    await fill(store, "bob")
+    old, bob = await store.dump("ann"), await store.dump("bob")
+    await store.forget("ann", "m2", NOW)
+    assert "Ann sings" not in [hit.memory.text for hit in await store.search("ann", "Who sings?", EMBEDDER)]
+    with pytest.raises(ConflictError):
+        await store.load(old)
+    await store.load(old, replace=True)
+    assert await store.dump("ann") == old and await store.dump("bob") == bob
+    assert (await store.search("ann", "Who sings?", EMBEDDER))[0].memory.text == "Ann sings"
+    await store.load(replace(old, bank=replace(old.bank, id="eve")), replace=True)
+    assert [bank.id for bank in await store.banks()] == ["ann", "bob", "eve"]
+
+
+async def test_what_was_erased_is_recorded_without_a_word_of_it(store: Store, backend) -> None:
+    await fill(store, "ann")
+    assert await store.erased() == []
+    await store.forget("ann", "m3", NOW)
+    await store.erase_bank("ann")
+    one, two = await store.erased()
+    assert (one.bank, one.memories) == (digest("ann"), ("m3",)) and set(one.turns) == {digest("ann", "t3")}
+    assert two.whole and two.bank == digest("ann") != digest("Ann")
+    await store.note_erased([two, replace(two, id="0" * 32)])
+    assert {record.id for record in await store.erased()} == {one.id, two.id, "0" * 32}
+    if backend.durable:
+        async with await backend.open() as other:
+            assert await other.erased() == await store.erased()
