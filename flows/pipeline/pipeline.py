@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field
@@ -73,6 +73,7 @@ def memory_r1_pipeline(  # noqa: PLR0913, PLR0917 - what an operator sets
     extractor: str = "rules",
     answerer: str = "",
     settings: Sequence[str] = (),
+    sft_settings: Sequence[str] = (),
     systems: Sequence[str] = ("rules",),
     gate: Gate = Gate(),  # noqa: B008 - a frozen value
 ) -> Outcome:
@@ -93,10 +94,12 @@ def memory_r1_pipeline(  # noqa: PLR0913, PLR0917 - what an operator sets
         extractor: the model that finds facts in the policy that is put in use.
         answerer: who answers while the manager learns; "": the policy as RL begins, which must be a folder then.
         settings: KEY=VALUE each, for the RL configs.
+        sft_settings: the same for the config of SFT.
         systems: rows of the evaluation beside the trained policy.
         gate: what decides about the promotion.
     """
-    start = _taught(config, model, sft_task, rows, steps)
+    sft = {"config": config, "model": model, "steps": steps.sft, "settings": sft_settings}
+    start = model if steps.sft == 0 else _taught(sft_task, rows, sft)
     rl = {"algorithm": algorithm, "config": config, "model": start, "seeds": seeds, "settings": settings}
     made = prepare_data(task, ["manager"], rows, data)
     manager: Trained = train_manager(
@@ -115,15 +118,10 @@ def memory_r1_pipeline(  # noqa: PLR0913, PLR0917 - what an operator sets
     return Outcome(policy, found, promote(policy, weighed(policy, trial), gate.margin))
 
 
-def _taught(config: str, model: str, task: str, rows: int, steps: Steps) -> str:
-    """The policy that RL begins with: both roles taught by SFT, or the model itself."""
-    if steps.sft == 0:
-        return model
+def _taught(task: str, rows: int, how: Mapping[str, Any]) -> str:
+    """The policy that RL begins with: both roles taught by SFT."""
     made = prepare_data(task, ["sft"], rows)
-    roles = ("manager", "answerer")
-    taught = train_manager(
-        algorithm="sft", config=config, model=model, roles=roles, steps=steps.sft, **_files(made, "sft")
-    )
+    taught: Trained = train_manager(algorithm="sft", roles=("manager", "answerer"), **how, **_files(made, "sft"))
     return f"local:{taught.policy}"
 
 
