@@ -36,8 +36,8 @@ class Settings(BaseSettings):
 
     `model` answers for every role that has none of its own. Without `embedder` a bank keeps the one that it was made
     with, and a new bank gets the built-in one. `api_key` goes to models that are given by URL, `judge_api_key` to the
-    judges of answers. `policies`: the registry of policies (`graphs.policies`).
-    `runs`: the folder in which flows keep what they make.
+    judges of answers. `policies`: the registry of policies (`graphs.policies`); `runs`: where flows keep what they
+    make.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
