@@ -173,6 +173,7 @@ def test_a_killed_training_goes_on_at_its_checkpoint_in_the_same_run_and_in_the_
     flow_run = begin(services, "train-manager/train-manager", *words)
     folder = until(lambda: next(iter(set(services.home.glob("runs/training/*/*")) - before)))
 
+    flow = until(lambda: _flow_process(flow_run))
     until(lambda: len(list(folder.glob("checkpoints/global_step_*/data*"))) and len(steps(folder)) >= 7)
     killed = steps(folder)[-1]
     for pid in trainers(services):
@@ -181,23 +182,22 @@ def test_a_killed_training_goes_on_at_its_checkpoint_in_the_same_run_and_in_the_
     until(lambda: len(steps(folder)) > killed + 10)  # the task was tried again
     assert 1 < steps(folder)[killed] <= killed + 1
 
-    flow = until(lambda: _flow_process(services, flow_run))
     os.kill(flow, signal.SIGKILL)
     until(lambda: not trainers(services))
     stopped = len(steps(folder))
+    assert prefect(services, "gcl", "update", "gpu", "--active-slots", 0).returncode == 0  # or wait for the lease's end
     run(services, "train-manager/train-manager", *words)
     assert steps(folder)[stopped] > 5
     assert steps(folder)[-1] == 60
     assert (folder / "policy" / "config.json").is_file()
 
 
-def _flow_process(services: Services, flow_run: str) -> int:
-    """The process in which a flow run works."""
+def _flow_process(flow_run: str) -> int:
+    """The process in which a flow run works; 0 before there is one."""
     for path in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
-            words = path.read_bytes().split(b"\0")
-            command = (path.parent / "cmdline").read_bytes()
-            if f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in words and b"prefect" in command and b"rl" not in command:
+            words, command = path.read_bytes().split(b"\0"), (path.parent / "cmdline").read_bytes().split(b"\0")
+            if f"PREFECT__FLOW_RUN_ID={flow_run}".encode() in words and b"prefect.engine" in command:
                 return int(path.parent.name)
     return 0
 
@@ -232,7 +232,8 @@ def _state(services: Services, flow_run: str) -> str:
 def test_a_failure_is_told_by_the_exit_status_and_is_not_tried_again(services: Services, tmp_path: Path) -> None:
     done = prefect(services, "deployment", "run", "train-manager", "-p", "config=huge", *QUICK, "--watch")
     assert done.returncode == 1
-    assert services.log("prefect-worker").count("there is no config 'huge'") < 4  # told, and tried once
+    told = services.log("prefect-worker").partition("there is no config 'huge'")
+    assert told[1] and "Retry 1/" not in told[2] and "AwaitingRetry" not in told[2]
     done = prefect(services, "deployment", "run", "train-manager", "-p", "algorithm=luck")
     assert done.returncode == 1 and "algorithm" in done.stdout + done.stderr
     done = prefect(services, "deployment", "run", "train-manager", cwd=tmp_path)  # no plugins: the short name is none
