@@ -169,7 +169,8 @@ CALL (b) {{
   DETACH DELETE m
 }}"""
 ERASE_MADE = """
-MATCH (r:Revision {bank_key: $key})-[:CREATED]->(m:Memory) WHERE m.number IN $numbers
+UNWIND $numbers AS n
+MATCH (m:Memory {bank_key: $key, number: n}) WITH m MATCH (r:Revision)-[:CREATED]->(m)
 WITH DISTINCT r RETURN collect([r.number, r.body])"""
 ERASE_NAMED = """
 MATCH (r:Revision {bank_key: $key}) WHERE $first <= r.number < $next AND 'noop' IN r.kinds
