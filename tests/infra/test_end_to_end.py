@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from langgraph_sdk import get_sync_client
+from langgraph_sdk.client import SyncLangGraphClient
 from services import ROOT, Services, running
 
 from tests import verl_imports  # noqa: F401  isort: skip - skips where verl is missing
@@ -151,19 +152,24 @@ def check_artifacts(services: Services) -> None:
 def check_answer(services: Services) -> None:
     """Told a fact, the agent server keeps it in Neo4j and answers from there, by the promoted policy."""
     client = get_sync_client(url=services.url("agent-server"), headers={"Authorization": f"Bearer {services.token}"})
+    with client:
+        told, answer = _told_and_asked(client)
+    assert [one["kind"] for one in told["operations"]] == ["add"], told
+    assert told["usage"]["calls"] >= 1  # a first call more, where the server takes no schema
+    assert answer["answer"]["text"] == "Sadiwick"
+    assert answer["answer"]["turns"] == ["t1"]
+    assert answer["usage"]["calls"] >= 1
+    assert "Lesakrel" in json.dumps(memory(services, "memories", "--bank", "operator"))
+
+
+def _told_and_asked(client: SyncLangGraphClient) -> tuple[Any, Any]:
     turn = {
         "id": "t1", "session": "s1", "index": 0, "speaker": "Lesakrel",
         "text": "Lesakrel plans a trip to Sadiwick on 17 June 2023.", "time": "2023-06-01T09:00:00",
     }  # fmt: skip
     told = client.runs.wait(None, "remember", input={"turn": turn})
-    assert [one["kind"] for one in told["operations"]] == ["add"], told
-    assert told["usage"]["calls"] >= 1  # a first call more, where the server takes no schema
     asked = {"question": "Where does Lesakrel plan to travel?", "asked": "2023-07-01T00:00:00"}
-    answer = client.runs.wait(None, "answer", input=asked)
-    assert answer["answer"]["text"] == "Sadiwick"
-    assert answer["answer"]["turns"] == ["t1"]
-    assert answer["usage"]["calls"] >= 1
-    assert "Lesakrel" in json.dumps(memory(services, "memories", "--bank", "operator"))
+    return told, client.runs.wait(None, "answer", input=asked)
 
 
 def test_a_killed_training_goes_on_at_its_checkpoint_in_the_same_run_and_in_the_next(services: Services) -> None:

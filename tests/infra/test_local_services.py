@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from neo4j_server import START, missing
-from services import ALL, ROOT, Child, Services, below, group, orphaned, running
+from services import ALL, ROOT, Child, Services, below, group, orphaned
 
 from memory_r1.graphs.policies import read_candidate
 from memory_r1.graphs.policy_registry import Registry
@@ -192,16 +191,6 @@ def test_up_starts_all_down_stops_all_and_the_page_says_how(tmp_path: Path):
     assert orphaned() <= before
     secrets = [made.secret(name) for name in ("neo4j_password", "model_key", "prefect_password", "first_token")]
     assert not any(secret in done.stdout + made.log(service) for secret in secrets for service in ALL)
-
-
-@pytest.mark.neo4j
-def test_running_gives_an_operator_s_shell(tmp_path: Path):
-    need("neo4j")
-    with running(tmp_path / "home", "neo4j", settings={"NEO4J_VERSION": "5.26"}) as services:
-        words = [shutil.which("memory-r1") or "memory-r1", "banks", "--json"]
-        done = subprocess.run(words, env=services.env, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0 and done.stdout.strip() == "[]", done.stderr
-    assert not below(services.home)
 
 
 def test_below_sees_what_up_has_marked(tmp_path: Path):
