@@ -20,7 +20,7 @@ demo: venv
 
 test: venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(TEST_EXTRAS)]'
-	@$(MAKE) --no-print-directory lint types audit
+	@$(MAKE) --no-print-directory --jobs 2 lint types audit
 	$(BIN)/python -m pytest $(ARGS)
 
 # On a machine with a GPU: a model from scratch through SFT and GRPO, and where the GPU's time goes (rl/TRAINING.md).

@@ -167,7 +167,12 @@ async def test_a_models_failure_is_typed(tiny: Callable[[int], Path], monkeypatc
         await made.embed(["x"])
 
 
-def test_a_model_that_cannot_be_loaded_is_named(tiny: Callable[[int], Path], tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_named(
+    tiny: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)  # or it tries a hub for a minute
     (tmp_path / "config.json").write_text("{}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
