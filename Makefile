@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test gpu up down logs token compose audit lint types venv clean
+.PHONY: demo test tests tests-ray gpu up down logs token compose audit lint types venv clean
 
 comma := ,
 DEMO_EXTRA := $(if $(filter tiny local:%,$(MODEL)),$(comma)local,$(if $(filter-out rules,$(MODEL)),$(comma)openai))
@@ -21,7 +21,19 @@ demo: venv
 test: venv
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(TEST_EXTRAS)]'
 	@$(MAKE) --no-print-directory --jobs 2 lint types audit
-	$(BIN)/python -m pytest $(ARGS)
+	@$(MAKE) --no-print-directory --jobs 2 tests tests-ray
+
+# Two halves that run beside each other. The second, shown when it has ended, is what starts Ray: its tests count processes
+# and shared memory, so they run one after another.
+RAY_LOG := .pytest_cache/ray.log
+
+tests:
+	$(BIN)/python -m pytest -m 'not ray' $(ARGS)
+
+tests-ray:
+	@mkdir -p $(dir $(RAY_LOG))
+	@$(BIN)/python -m pytest -m ray -o cache_dir=.pytest_cache/ray $(ARGS) >$(RAY_LOG) 2>&1; \
+		status=$$?; cat $(RAY_LOG); exit $$status
 
 # On a machine with a GPU: a model from scratch through SFT and GRPO, and where the GPU's time goes (rl/TRAINING.md).
 gpu: venv

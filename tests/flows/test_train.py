@@ -123,6 +123,7 @@ def alive(out: Path) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.timeout(900)
 def test_a_real_run_is_killed_resumed_and_becomes_a_policy_that_answers(tmp_path: Path, model: Path) -> None:
     out = tmp_path / "run"

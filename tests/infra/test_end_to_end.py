@@ -24,7 +24,7 @@ from services import ROOT, Services, running
 
 from tests import verl_imports  # noqa: F401  isort: skip - skips where verl is missing
 
-pytestmark = [pytest.mark.slow, pytest.mark.neo4j, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.neo4j, pytest.mark.ray, pytest.mark.timeout(1800)]
 
 WORLD = "world:names=120,conversations=4"
 QUICK = ("-p", "rows=60", "-p", f"task={json.dumps(WORLD)}")

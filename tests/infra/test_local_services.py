@@ -22,6 +22,7 @@ from memory_r1.graphs.policy_registry import Registry
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.ray,
     pytest.mark.timeout(900),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="infra/local needs Linux's /proc"),
 ]

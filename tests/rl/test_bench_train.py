@@ -39,6 +39,7 @@ def test_what_can_t_be_measured_is_refused():
 
 
 @pytest.mark.slow
+@pytest.mark.ray
 def test_real_steps_are_taken_apart(tmp_path: Path):
     pytest.importorskip("verl")
     from memory_r1.rl.tiny.make import make

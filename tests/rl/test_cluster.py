@@ -14,7 +14,12 @@ from model_server import ModelServer, Status
 from tests.rl.test_metrics import needs_punkt
 
 pytest.importorskip("ray")
-pytestmark = [needs_punkt, pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+pytestmark = [
+    needs_punkt,
+    pytest.mark.slow,
+    pytest.mark.ray,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
 
 
 def left(mark: str) -> list[str]:

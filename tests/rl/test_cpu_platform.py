@@ -43,6 +43,7 @@ def unpatched(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @needs_verl
 @pytest.mark.slow
+@pytest.mark.ray
 @pytest.mark.parametrize(
     ("patch", "thing", "error"),
     [
@@ -60,6 +61,7 @@ def test_verl_still_fails_without(unpatched: dict[str, str], patch: str, thing: 
 
 @needs_verl
 @pytest.mark.slow
+@pytest.mark.ray
 def test_everything_works_once_the_platform_is_chosen(patched: dict[str, str]) -> None:
     assert {thing: error for thing, error in patched.items() if error} == {}
     assert len(patched) > 8
@@ -67,6 +69,7 @@ def test_everything_works_once_the_platform_is_chosen(patched: dict[str, str]) -
 
 @needs_verl
 @pytest.mark.slow
+@pytest.mark.ray
 def test_another_platform_is_left_as_it_is(unpatched: dict[str, str]) -> None:
     assert unpatched["no patch applied"] == ""
     assert "no patch applied" not in patches.PATCHES

@@ -9,6 +9,7 @@ from tests import verl_run
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.ray,
     pytest.mark.skipif(not patches.installed(), reason="pip install 'memory-r1[train]'"),
     pytest.mark.timeout(900),
 ]

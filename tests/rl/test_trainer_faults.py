@@ -10,7 +10,7 @@ import pytest
 from tests import verl_imports  # noqa: F401  isort: skip - skips where verl is missing
 from tests.trainer_run import kill_tree, metrics, prepared, start, train
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.timeout(1800)]
 
 
 def test_lost_rollouts_are_masked_and_counted_and_too_many_fail_the_run(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests import verl_imports  # noqa: F401  isort: skip - skips where verl is missing
 from tests.trainer_run import mean, prepared, train
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(1500)]
 
 PPO = ["parts/algorithm@_global_=ppo"]
 SHOWN = """
