@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from memory_r1.memory.durable import sync, sync_folder
 from memory_r1.memory.errors import DamagedPolicyError, SettingsError, StoreUnavailableError
 
 _CHUNK = 1 << 20
@@ -54,7 +54,7 @@ def copy(files: Iterable[File], sources: Iterable[tuple[str, Path]], target: Pat
         if not source.is_file() or _copy(source, goal) != file.sha256:
             raise SettingsError(f"{str(source)!r} changed while it was copied: publish it once it is done")
     for folder in {target, *((target / file.path).parent for file in files)}:
-        keep_names(folder)
+        sync_folder(folder)
 
 
 def lacking(files: Iterable[File], folder: Path) -> Iterator[str]:
@@ -79,32 +79,6 @@ def changed(files: Iterable[File], folder: Path, tops: Iterable[str]) -> Iterato
                 yield f"{name} was not published"
             elif not gaps and _sum(path) != known[name]:
                 yield f"{name} was changed"
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of `path`, wholly or not at all, durable when it returns."""
-    temporary = path.with_name(f".{path.name}.new")
-    write_file(temporary, content)
-    temporary.replace(path)
-    keep_names(path.parent)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write `path`, durable when it returns."""
-    with path.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def keep_names(folder: Path) -> None:
-    """Make what was made or renamed in `folder` durable, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager
@@ -162,6 +136,5 @@ def _copy(source: Path, target: Path) -> str:
         while chunk := content.read(_CHUNK):
             found.update(chunk)
             out.write(chunk)
-        out.flush()
-        os.fsync(out.fileno())
+        sync(out)
     return found.hexdigest()

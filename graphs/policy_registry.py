@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from os import fsync
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +37,14 @@ from memory_r1.graphs.policies import (
 from memory_r1.graphs.policy_files import (
     changed,
     copy,
-    keep_names,
     lacking,
     locked,
     read_bytes,
     remove,
-    replace_file,
-    write_file,
     written,
 )
 from memory_r1.graphs.roles import Role
+from memory_r1.memory.durable import sync, sync_folder, write_file, write_whole
 from memory_r1.memory.errors import DamagedPolicyError, PolicyError, UnknownPolicyError
 
 _ID = re.compile(r"v(\d{4,})-[0-9a-f]{8}")
@@ -173,7 +170,7 @@ class Registry:
                 decision = Decision(number=number, previous=previous, when=when, by=by, **said)
                 self._note(before)  # the decision of the pointer, if a crash kept it from the log
                 if decision.version != previous:
-                    replace_file(self._pointer, DECISION.dump_json(decision, indent=2) + b"\n")
+                    write_whole(self._pointer, DECISION.dump_json(decision, indent=2) + b"\n")
                 self._note([*before, decision])
                 return decision
 
@@ -235,10 +232,10 @@ class Registry:
             remove(partial)
             raise
         write_file(partial / "policy.json", POLICY.dump_json(made, indent=2) + b"\n")
-        keep_names(partial)
+        sync_folder(partial)
         partial.rename(self._versions / id)
-        keep_names(self._versions)
-        keep_names(self.folder)
+        sync_folder(self._versions)
+        sync_folder(self.folder)
         return made
 
     def _note(self, decisions: Sequence[Decision]) -> None:
@@ -252,9 +249,8 @@ class Registry:
             log.truncate(end)
             log.seek(end)
             log.write(b"".join(DECISION.dump_json(decision) + b"\n" for decision in decisions[lines:]))
-            log.flush()
-            fsync(log.fileno())
-        keep_names(self.folder)
+            sync(log)
+        sync_folder(self.folder)
 
 
 _AWAY = "roll back to another version, or publish it again"

@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from memory_r1.memory.checks import check_bank_id
+from memory_r1.memory.durable import write_whole
 from memory_r1.memory.errors import InputError, SettingsError
 
 log = logging.getLogger(__name__)
@@ -163,24 +163,11 @@ def _changing(path: Path) -> Generator[list[Token]]:
         with FileLock(f"{path}.lock", timeout=WAIT, mode=0o600):
             tokens = list(read_tokens(path)) if path.exists() else []
             yield tokens
-            _write(path, _KEPT.dump_json(Kept(tuple(tokens)), indent=2) + b"\n")
+            write_whole(path, _KEPT.dump_json(Kept(tuple(tokens)), indent=2) + b"\n", private=True)
     except Timeout:
         raise SettingsError(f"another process changes {str(path)!r}: try again") from None
     except OSError as error:
         raise SettingsError(f"can't write {str(path)!r}: {error.strerror}") from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 class Keys:

@@ -21,6 +21,7 @@ from shutil import copyfileobj
 
 from memory_r1.memory.codec import dump_revision
 from memory_r1.memory.dumps import Part, Source
+from memory_r1.memory.durable import sync, sync_folder
 from memory_r1.memory.errors import ConflictError, FileFormatError
 from memory_r1.memory.store import NONE, Store
 from memory_r1.memory.transfer import head_line, part_lines, source_of
@@ -125,19 +126,9 @@ def _new_file(path: Path) -> Generator[Path]:
 
 def _publish(part_file: Path, path: Path) -> None:
     with part_file.open("rb") as written:
-        os.fsync(written.fileno())
+        sync(written)
     part_file.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in `folder` durable, where the system can."""
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def read_bank(path: Path) -> Source:

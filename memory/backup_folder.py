@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,7 +23,7 @@ from typing import Literal, Protocol, TypeVar
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from memory_r1.memory.archive import sync_folder
+from memory_r1.memory.durable import sync, write_whole
 from memory_r1.memory.erased import Erased, digest, dump_erased, load_erased
 from memory_r1.memory.errors import CorruptStoreError, FileFormatError, InputError, StoreUnavailableError
 from memory_r1.memory.types import Bank
@@ -153,8 +152,7 @@ class Folder:
             handle = os.open(self.path / PROGRESS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
                 out.write(entry.model_dump_json() + "\n")
-                out.flush()
-                os.fsync(out.fileno())
+                sync(out)
 
     def begin(self, progress: Mapping[str, Entry]) -> None:
         """Begin a run over what the last one has finished."""
@@ -202,17 +200,7 @@ class Folder:
     def _replace(self, name: str, text: str) -> None:
         """Write a file as a whole or not at all, durably."""
         with explained(self.path):
-            handle, made = tempfile.mkstemp(dir=self.path, prefix=f".{name}.")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-                    out.write(text)
-                    out.flush()
-                    os.fsync(out.fileno())
-                Path(made).replace(self.path / name)
-            except BaseException:
-                Path(made).unlink(missing_ok=True)
-                raise
-            sync_folder(self.path)
+            write_whole(self.path / name, text.encode(), private=True)
 
 
 def read_erased(path: Path) -> list[Erased]:

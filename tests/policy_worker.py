@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from memory_r1.graphs import policy_files, policy_registry
 from memory_r1.graphs.local.folder import FolderLimits
 from memory_r1.graphs.policies import Verdict, read_candidate, standing
 from memory_r1.graphs.policy_registry import Registry
@@ -108,7 +107,7 @@ def _armed(step: int) -> None:
 
         return stepping
 
-    policy_files.os.fsync = policy_registry.fsync = counted(os.fsync)
+    os.fsync = counted(os.fsync)
     Path.rename, Path.replace = counted(Path.rename), counted(Path.replace)  # type: ignore[method-assign]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from memory_r1.memory.durable import write_whole
 from memory_r1.memory.errors import InputError
 
 from .shared import BankOption, Session, options, run, show, show_json
@@ -43,7 +42,10 @@ def export(
             for line in to_lines(dump):
                 sys.stdout.write(line)
             return
-        write_whole(file, "".join(to_lines(dump)))
+        try:
+            write_whole(file, "".join(to_lines(dump)).encode(), private=True)
+        except OSError as error:
+            raise InputError(f"can't write {str(file)!r}: {error.strerror}") from None
         counts = {"turns": len(dump.turns), "memories": len(dump.memories), "revisions": len(dump.log)}
         if options(ctx).json:
             show_json({"bank": bank, "file": str(file), **counts})
@@ -81,20 +83,3 @@ def import_bank(
             show(f"Bank {state.id} is there: memories {state.live}, turns {state.turns}, revisions {state.revision}.")
 
     run(ctx, work, make=True)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write the file as a whole or not at all. Raises InputError."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-                out.write(text)
-                out.flush()
-                os.fsync(out.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise InputError(f"can't write {str(path)!r}: {error.strerror}") from None

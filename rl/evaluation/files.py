@@ -6,7 +6,6 @@ renamed, so that its bytes don't depend on who ran it or in which order answers 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import IO, Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from memory_r1.memory import durable
 from memory_r1.memory.errors import FileFormatError, StoreUnavailableError
 from memory_r1.rl.evaluation.records import AnswerRow, CostRow, MemoryRow, RunInfo, slug
 
@@ -96,8 +96,7 @@ class Journal(Generic[T]):
         """Add a row; it is on the disk when this returns."""
         with written(self._part):
             self._out.write(self._kind.dump_json(row) + b"\n")
-            self._out.flush()
-            os.fsync(self._out.fileno())
+            durable.sync(self._out)
         self.rows[self._key(row)] = row
 
     def finish(self, order: Iterable[Hashable]) -> None:
@@ -166,24 +165,8 @@ def write_run(out: Path, run: RunInfo) -> None:
 
 def write_whole(path: Path, content: bytes) -> None:
     """Put `content` in the place of `path`, wholly or not at all. Raises StoreUnavailableError."""
-    temporary = path.with_name(path.name + ".new")
     with written(path):
-        with temporary.open("wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-        _keep_names(path.parent)
-
-
-def _keep_names(folder: Path) -> None:
-    """Make a renaming in `folder` durable, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        durable.write_whole(path, content)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
+from memory_r1.memory.durable import sync
 from memory_r1.memory.errors import FileFormatError, InputError
 from memory_r1.rl.evaluation.files import written
 from memory_r1.rl.evaluation.records import VerdictRow, slug
@@ -102,8 +102,7 @@ class VerdictFile:
         assert self._file is not None, "open it with `with`"
         with written(self.path):
             self._file.write(b"".join(_ROW.dump_json(row) + b"\n" for row in rows))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            sync(self._file)
         for row in rows:
             self._note(row)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from memory_r1.memory.durable import sync
 from memory_r1.memory.errors import CorruptStoreError
 from memory_r1.rl.systems.types import Learned
 
@@ -42,8 +43,7 @@ class Journal:
     def _append(self, line: dict[str, Any]) -> None:
         with self.path.open("ab") as file:
             file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+            sync(file)
 
     def _load(self) -> None:
         content = self.path.read_bytes()
