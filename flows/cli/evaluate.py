@@ -12,7 +12,7 @@ import typer
 
 from memory_r1.memory.errors import MemoryR1Error
 
-from .shared import Options, clean, console, options, show, show_json, show_table
+from .shared import ConversationsOption, Options, QuestionsOption, clean, console, options, show, show_json, show_table
 
 if TYPE_CHECKING:
     from memory_r1.rl.evaluation.evaluate import Failures
@@ -47,12 +47,6 @@ RowModelOption = Annotated[
 ]
 JudgeOption = Annotated[str, typer.Option(metavar="MODEL,…", help="Chat models that judge the answers.")]
 StyleOption = Annotated[str, typer.Option(metavar="STYLE,…", help="How they judge: lenient, strict, or both.")]
-ConversationsOption = Annotated[
-    int | None, typer.Option("--limit-conversations", min=1, metavar="N", help="The first N of the split only.")
-]
-QuestionsOption = Annotated[
-    int | None, typer.Option("--limit-questions", min=1, metavar="N", help="The first N of each conversation only.")
-]
 AdversarialOption = Annotated[
     bool, typer.Option("--adversarial", help="Also ask what the conversation doesn't answer; scored apart.")
 ]

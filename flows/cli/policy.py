@@ -13,7 +13,7 @@ import typer
 
 from memory_r1.memory.errors import DamagedPolicyError, InputError
 
-from .shared import clean, console, options, plain, show, show_json, show_table
+from .shared import ConversationsOption, QuestionsOption, clean, console, options, plain, show, show_json, show_table
 
 if TYPE_CHECKING:
     from memory_r1.graphs.policies import Decision, Policy
@@ -51,12 +51,6 @@ TaskOption = Annotated[str, typer.Option(metavar="NAME", help="What both are wei
 SplitOption = Annotated[str, typer.Option(metavar="NAME", help="Its split.")]
 MetricOption = Annotated[str, typer.Option(metavar="NAME", help="em, f1, bleu1, locomo.em or locomo.f1.")]
 MarginOption = Annotated[float, typer.Option(metavar="X", help="How much more it must score: 0.01 is a point of 100.")]
-ConversationsOption = Annotated[
-    int | None, typer.Option("--limit-conversations", min=1, metavar="N", help="The first N of the split only.")
-]
-QuestionsOption = Annotated[
-    int | None, typer.Option("--limit-questions", min=1, metavar="N", help="The first N of each conversation only.")
-]
 GoldOption = Annotated[bool, typer.Option("--gold", help="The task's own facts stand in for both extractors.")]
 DataOption = Annotated[str, typer.Option(metavar="PATH", help="The task's file. Default: what was prepared.")]
 UrlOption = Annotated[

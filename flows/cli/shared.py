@@ -50,6 +50,12 @@ EXIT_CODES: Mapping[type[MemoryR1Error], int] = {
 """The exit status of each error; the first that fits counts. 0 is success, 130 Ctrl-C."""
 
 BankOption = Annotated[str, typer.Option("--bank", "-b", envvar="MEMORY_R1_BANK", metavar="NAME", help="The bank.")]
+ConversationsOption = Annotated[
+    int | None, typer.Option("--limit-conversations", min=1, metavar="N", help="The first N of the split only.")
+]
+QuestionsOption = Annotated[
+    int | None, typer.Option("--limit-questions", min=1, metavar="N", help="The first N of each conversation only.")
+]
 
 T = TypeVar("T")
 
