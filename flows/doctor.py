@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from memory_r1.graphs.endpoint import say
 from memory_r1.graphs.local.folder import TINY_FOLDER, checked
-from memory_r1.graphs.pinned import is_policy, parse, pinned
+from memory_r1.graphs.policies.pinned import is_policy, parse, pinned
 from memory_r1.memory.errors import InputError, MemoryR1Error, SettingsError
 from memory_r1.memory.settings import BUILT_IN, Settings, make_embedder
 from memory_r1.memory.stores.open import open_store, redacted

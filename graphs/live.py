@@ -1,4 +1,4 @@
-"""Keeps the agent that a server runs up to date with the policy in use (`graphs.pinned`)."""
+"""Keeps the agent that a server runs up to date with the policy in use (`graphs.policies.pinned`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from memory_r1.graphs.build import Agent
-from memory_r1.graphs.pinned import is_policy, mark, pinned
+from memory_r1.graphs.policies.pinned import is_policy, mark, pinned
 from memory_r1.memory.errors import MemoryR1Error
 from memory_r1.memory.stores.open import redacted
 

@@ -7,7 +7,7 @@
     "local:PATH"                             a Hugging Face model folder, run in this process
     "tiny"                                   such a folder that the package brings
     "served:PATH@http://host:port/v1"        such a folder, run by an OpenAI-compatible server under its absolute path
-    "policy", "policy:DIR", "policy:DIR@URL" the policy in use in a registry (`graphs.pinned`)
+    "policy", "policy:DIR", "policy:DIR@URL" the policy in use in a registry (`graphs.policies.pinned`)
 
 and stands for all roles, or for one of them.
 """
@@ -24,7 +24,7 @@ from langchain_core.language_models import BaseChatModel
 from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.endpoint import Patience, say
 from memory_r1.graphs.local.folder import SERVED, FolderLimits, find_folder, read_limits, served_at
-from memory_r1.graphs.pinned import is_policy, pinned
+from memory_r1.graphs.policies.pinned import is_policy, pinned
 from memory_r1.graphs.prompts import ANSWER_CHARS
 from memory_r1.graphs.remember import Limits
 from memory_r1.graphs.roles import Answerer, Closable, Extractor, Manager, Role, Roles
@@ -132,7 +132,7 @@ def connections(models: Iterable[BaseChatModel | Completer]) -> tuple[Closable, 
 
 
 def by_role(models: Models) -> Mapping[str, Model]:
-    """`models` by role, "default" for the others, the policy in use looked up (`graphs.pinned`).
+    """`models` by role, "default" for the others, the policy in use looked up (`graphs.policies.pinned`).
 
     Look it up once where roles and limits are loaded apart: both must be of the same policy.
     """

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from memory_r1.graphs.local.folder import FolderLimits
-from memory_r1.graphs.policies import Verdict, read_candidate, standing
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
+from memory_r1.graphs.policies.types import Verdict, read_candidate, standing
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

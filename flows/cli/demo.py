@@ -92,7 +92,7 @@ async def _play(given: Options, world: bool) -> Played:
 def _players(given: Options, story: Story) -> dict[str, str]:
     """Who plays each role. The gold facts of the world stand in for an extractor that doesn't know its language."""
     from memory_r1.graphs.models import RULES, learned
-    from memory_r1.graphs.pinned import pinned
+    from memory_r1.graphs.policies.pinned import pinned
 
     models = dict(pinned(given.settings.models))
     if story.facts and (models["extractor"] == RULES or "extractor" not in learned(models["extractor"])):

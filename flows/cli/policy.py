@@ -16,8 +16,8 @@ from memory_r1.memory.errors import DamagedPolicyError, InputError
 from .shared import ConversationsOption, QuestionsOption, clean, console, options, plain, show, show_json, show_table
 
 if TYPE_CHECKING:
-    from memory_r1.graphs.policies import Decision, Policy
-    from memory_r1.graphs.policy_registry import Registry
+    from memory_r1.graphs.policies.registry import Registry
+    from memory_r1.graphs.policies.types import Decision, Policy
     from memory_r1.rl.evaluation.run import OnStep, Step
     from memory_r1.rl.promotion import Trial
 
@@ -183,7 +183,7 @@ def _promoted(
     ctx: typer.Context, shelf: Registry, candidate: Mapping[str, str], trial: Trial | None, how: tuple[Any, ...]
 ) -> Decision:
     """Weigh and publish; without a `trial`, or where it is in use already, there is nothing to weigh."""
-    from memory_r1.graphs.policies import read_candidate
+    from memory_r1.graphs.policies.types import read_candidate
     from memory_r1.rl.promotion import publish, weigh
 
     margin, reason, out = how
@@ -198,7 +198,7 @@ def _promoted(
 
 
 def _registry(ctx: typer.Context, folder: Path | None) -> Registry:
-    from memory_r1.graphs.policy_registry import Registry
+    from memory_r1.graphs.policies.registry import Registry
 
     return Registry(folder.expanduser().absolute() if folder else options(ctx).settings.policies_path)
 

@@ -105,7 +105,7 @@ class Session:
         """
         from memory_r1.graphs import ModelOptions, build_agent, load_limits, load_roles
         from memory_r1.graphs import Settings as AgentSettings
-        from memory_r1.graphs.pinned import pinned
+        from memory_r1.graphs.policies.pinned import pinned
 
         settings = self.options.settings
         calls = ModelOptions(api_key=settings.api_key.get_secret_value())

@@ -15,7 +15,7 @@ from memory_r1.flows.pipeline.rows_made import Built, Prepared
 from memory_r1.flows.pipeline.work import by_inputs, may_pass, place, signature
 from memory_r1.flows.rows import Rows, build_rows, is_world
 from memory_r1.graphs.models import RULES
-from memory_r1.graphs.pinned import pinned
+from memory_r1.graphs.policies.pinned import pinned
 from memory_r1.memory.settings import ROLES, load_settings
 from memory_r1.rl.tasks.files import checksum
 from memory_r1.rl.tasks.load import load_task

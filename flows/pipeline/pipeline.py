@@ -15,7 +15,7 @@ from memory_r1.flows.pipeline.promotion import promote, weighed
 from memory_r1.flows.pipeline.rows_made import Prepared
 from memory_r1.flows.pipeline.training import Algorithm, Trained, train_answerer, train_manager
 from memory_r1.flows.rows import is_world
-from memory_r1.graphs.policies import Decision
+from memory_r1.graphs.policies.types import Decision
 from memory_r1.rl.promotion.weigh import Trial
 
 ROW = "memory-r1-grpo"

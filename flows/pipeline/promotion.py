@@ -13,7 +13,7 @@ from prefect.runtime import flow_run
 
 from memory_r1.flows.pipeline.artifacts import show_decision
 from memory_r1.flows.pipeline.work import may_pass
-from memory_r1.graphs.policies import Decision
+from memory_r1.graphs.policies.types import Decision
 from memory_r1.memory.settings import load_settings
 from memory_r1.rl.promotion.publish import publish
 from memory_r1.rl.promotion.weigh import Trial, Weighed, weigh

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from memory_r1.graphs.policies import Decision, Policy, Verdict, read_candidate, withdrawn
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
+from memory_r1.graphs.policies.types import Decision, Policy, Verdict, read_candidate, withdrawn
 from memory_r1.memory.errors import InputError
 from memory_r1.rl.promotion.weigh import Score, Weighed
 

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 
 from memory_r1 import __version__
 from memory_r1.graphs.models import ModelOptions
-from memory_r1.graphs.policies import Candidate, Policy, read_candidate
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
+from memory_r1.graphs.policies.types import Candidate, Policy, read_candidate
 from memory_r1.graphs.roles import Role
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.embedders.load import load_embedder
@@ -111,10 +111,10 @@ async def weigh(
 ) -> Weighed:
     """Let `candidate` and the policy in use answer the same questions; both are measured, nothing is remembered.
 
-    `candidate`: roles → model folders or model strings, as `graphs.policies.read_candidate`. The results go into a
-    folder of their own below `out`, named by what is weighed: the same call goes on there. `api_key`: for models given
-    by URL. One policy after the other is in memory. Raises InputError, SettingsError, PolicyError, and what stopped an
-    evaluation; what was done is kept.
+    `candidate`: roles → model folders or model strings, as `policies.types.read_candidate` takes them. The results go
+    into a folder of their own below `out`, named by what is weighed: the same call goes on there. `api_key`: for models
+    given by URL. One policy after the other is in memory. Raises InputError, SettingsError, PolicyError, and what
+    stopped an evaluation; what was done is kept.
     """
     case = await asyncio.to_thread(_case, registry, candidate, out, trial, api_key)
     with held(case.plan.out):

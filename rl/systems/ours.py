@@ -11,7 +11,7 @@ from pathlib import Path
 from memory_r1 import __version__
 from memory_r1.graphs.build import Agent, Settings, build_agent
 from memory_r1.graphs.models import RULES, ModelOptions, load_limits, load_roles
-from memory_r1.graphs.pinned import pinned
+from memory_r1.graphs.policies.pinned import pinned
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.errors import SettingsError, UnknownBankError
 from memory_r1.memory.store import Store

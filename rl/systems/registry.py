@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from memory_r1.graphs.models import RULES, ModelOptions
-from memory_r1.graphs.pinned import pinned
+from memory_r1.graphs.policies.pinned import pinned
 from memory_r1.memory.embedders import Embedder
 from memory_r1.memory.embedders.load import load_embedder
 from memory_r1.memory.errors import InputError, MemoryR1Error, SettingsError

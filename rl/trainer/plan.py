@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from memory_r1.graphs.local.folder import checked, find_folder, read_limits
-from memory_r1.graphs.pinned import pinned
+from memory_r1.graphs.policies.pinned import pinned
 from memory_r1.graphs.remember import Limits
 from memory_r1.memory.errors import FileFormatError, InputError, SettingsError
 from memory_r1.memory.stores.open import redacted

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from memory_r1.graphs.build import Settings, build_agent
 from memory_r1.graphs.models import ModelOptions, load_limits, load_roles
-from memory_r1.graphs.pinned import pinned
+from memory_r1.graphs.policies.pinned import pinned
 from memory_r1.graphs.remember import FAILED
 from memory_r1.graphs.roles import Extractor, Roles
 from memory_r1.memory.embedders import Embedder

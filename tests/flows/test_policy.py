@@ -9,7 +9,7 @@ import pytest
 from command import process, read, run
 from policy_worker import make_folder
 
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
 from tests.rl.test_metrics import needs_punkt
 
 WORLD = ("--task", "world:conversations=2,sessions=1,turns=8,names=120", "--limit-questions", 6, "--gold")

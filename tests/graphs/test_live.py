@@ -21,8 +21,8 @@ from tiny_models import make_model
 from memory_r1.graphs import serve
 from memory_r1.graphs.build import Agent
 from memory_r1.graphs.local.folder import FolderLimits
-from memory_r1.graphs.policies import Verdict
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
+from memory_r1.graphs.policies.types import Verdict
 
 ASKED = {"question": "What is Ann's dog called?", "asked": None}
 

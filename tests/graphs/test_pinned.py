@@ -17,8 +17,8 @@ from memory_r1.graphs.chat_roles import ChatAnswerer, ChatManager
 from memory_r1.graphs.local.completer import LocalCompleter
 from memory_r1.graphs.local.folder import FolderLimits, find_folder
 from memory_r1.graphs.models import check_role, learned
-from memory_r1.graphs.pinned import is_policy, mark, pinned
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.pinned import is_policy, mark, pinned
+from memory_r1.graphs.policies.registry import Registry
 from memory_r1.graphs.rules import RulesAnswerer, RulesExtractor
 from memory_r1.memory.errors import DamagedPolicyError, SettingsError
 from memory_r1.memory.stores.memory import InMemoryStore

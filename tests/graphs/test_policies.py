@@ -14,8 +14,8 @@ import policy_worker
 import pytest
 from policy_worker import NOW, make_folder, put, state
 
-from memory_r1.graphs.policies import Decision, read_candidate, standing, withdrawn
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
+from memory_r1.graphs.policies.types import Decision, read_candidate, standing, withdrawn
 from memory_r1.memory.errors import (
     DamagedPolicyError,
     PolicyError,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
 from memory_r1.graphs.tokens import Keys
 from memory_r1.memory.settings import Settings
 from tests.infra.compose_file import COMPOSE, ELSEWHERE, INFRA, compose, parses, services

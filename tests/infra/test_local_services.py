@@ -17,8 +17,8 @@ import pytest
 from neo4j_server import START, missing
 from services import ALL, ROOT, Child, Services, below, group, orphaned
 
-from memory_r1.graphs.policies import read_candidate
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
+from memory_r1.graphs.policies.types import read_candidate
 
 pytestmark = [
     pytest.mark.slow,

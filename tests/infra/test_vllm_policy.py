@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from memory_r1.graphs.policies import read_candidate
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
+from memory_r1.graphs.policies.types import read_candidate
 from tests.infra.compose_file import INFRA
 
 SCRIPT = INFRA / "vllm" / "vllm_policy.py"

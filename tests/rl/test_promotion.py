@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from policy_worker import NOW, make_folder
 
-from memory_r1.graphs.policy_registry import Registry
+from memory_r1.graphs.policies.registry import Registry
 from memory_r1.memory.errors import InputError, ModelUnavailableError, SettingsError
 from memory_r1.rl.metrics.bootstrap import paired
 from memory_r1.rl.promotion import Score, Trial, Weighed, publish, weigh
@@ -29,7 +29,7 @@ def registry(tmp_path: Path) -> Registry:
 
 def made(registry: Registry, candidate: dict[str, str], gain: float | None, score: float = 0.5) -> Weighed:
     """As `weigh` would give it for a `gain` over what is in use."""
-    from memory_r1.graphs.policies import read_candidate
+    from memory_r1.graphs.policies.types import read_candidate
 
     other = None if gain is None else Score(score - gain, None, None)
     difference = None if gain is None else Score(gain, gain - 0.02, gain + 0.02)

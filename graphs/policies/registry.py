@@ -22,7 +22,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from memory_r1.graphs.policies import (
+from memory_r1.graphs.policies.files import (
+    changed,
+    copy,
+    lacking,
+    locked,
+    read_bytes,
+    remove,
+    written,
+)
+from memory_r1.graphs.policies.types import (
     DECISION,
     HERE,
     POLICY,
@@ -33,15 +42,6 @@ from memory_r1.graphs.policies import (
     digest_of,
     model_strings,
     standing,
-)
-from memory_r1.graphs.policy_files import (
-    changed,
-    copy,
-    lacking,
-    locked,
-    read_bytes,
-    remove,
-    written,
 )
 from memory_r1.graphs.roles import Role
 from memory_r1.memory.durable import sync, sync_folder, write_file, write_whole

@@ -4,7 +4,7 @@
     Policy      a version of the registry: its roles, its files, where it came from
     Decision    one line of the log: promoted, kept or rolled back, from what to what, and why
 
-`graphs.policy_registry` keeps them on the disk, `graphs.pinned` makes model strings of them.
+`graphs.policies.registry` keeps them on the disk, `graphs.policies.pinned` makes model strings of them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pydantic import TypeAdapter
 
 from memory_r1.graphs.local.folder import LOCAL, SERVED, checked, find_folder, read_limits
 from memory_r1.graphs.models import RULES
-from memory_r1.graphs.pinned import is_policy
-from memory_r1.graphs.policy_files import File, hashed
+from memory_r1.graphs.policies.files import File, hashed
+from memory_r1.graphs.policies.pinned import is_policy
 from memory_r1.graphs.roles import Role
 from memory_r1.memory.errors import SettingsError
 from memory_r1.memory.stores.open import redacted

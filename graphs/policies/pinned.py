@@ -20,7 +20,7 @@ from memory_r1.memory.errors import SettingsError
 from memory_r1.memory.stores.open import redacted
 
 if TYPE_CHECKING:
-    from memory_r1.graphs.policy_registry import Registry
+    from memory_r1.graphs.policies.registry import Registry
 
 _POLICY = re.compile(r"policy(?::(?P<folder>.*?))?(?:@(?P<url>https?://.+))?", re.DOTALL)
 
@@ -59,7 +59,7 @@ def mark(models: Mapping[str, Any]) -> tuple[bytes, ...]:
 
 def parse(model: str) -> tuple[Registry, str]:
     """The registry that the policy string `model` names, and the URL of the server for its folders, "" for none."""
-    from memory_r1.graphs.policy_registry import Registry
+    from memory_r1.graphs.policies.registry import Registry
 
     found = _POLICY.fullmatch(model)
     folder = found["folder"] if found else None
