@@ -21,6 +21,13 @@ BATCH = ROWS * EACH
 _RL = (f"data.train_batch_size={ROWS}", f"actor_rollout_ref.rollout.n={EACH}")
 _ANSWERER = (*_RL, "actor_rollout_ref.actor.optim.lr=1e-4")
 """A finished policy's rate: at 4e-4 what it says likeliest got worse while its samples got better (LOG.md)."""
+PATIENT = 150
+_PATIENT = (
+    *_RL, "actor_rollout_ref.actor.optim.lr=2e-4", "actor_rollout_ref.actor.optim.lr_scheduler_type=cosine",
+)  # fmt: skip
+"""Five times as many steps, at a rate that falls to nothing."""
+CAREFUL = 60
+_CAREFUL = (*_RL, "actor_rollout_ref.actor.optim.lr=2e-4")
 _SHUFFLED = ("++memory_r1.control=shuffled",)
 _SFT = (f"data.train_batch_size={BATCH}", "optim.lr=3e-4")
 LONGER = 120
@@ -50,6 +57,13 @@ RUNS = {
         Run("ppo-answerer", "answerer", "ppo", STEPS, ROWS, _ANSWERER),
         Run("early-answerer", "answerer", "grpo", STEPS, ROWS, _RL, early=True),
         Run("shuffled-early-answerer", "answerer", "grpo", STEPS, ROWS, (*_RL, *_SHUFFLED), early=True),
+        Run("patient-answerer", "answerer", "grpo", PATIENT, ROWS, _PATIENT),
+        Run("shuffled-patient-answerer", "answerer", "grpo", PATIENT, ROWS, (*_PATIENT, *_SHUFFLED)),
+        Run("careful-answerer", "answerer", "grpo", CAREFUL, ROWS, _CAREFUL, rewards="em=1,wrong=-1"),
+        Run(
+            "shuffled-careful-answerer", "answerer", "grpo", CAREFUL, ROWS, (*_CAREFUL, *_SHUFFLED),
+            rewards="em=1,wrong=-1",
+        ),
         Run("sft-manager", "manager", "sft", STEPS, BATCH, _SFT),
         Run("f1-answerer", "answerer", "grpo", STEPS, ROWS, _ANSWERER, rewards="f1"),
         Run("single-manager", "manager", "grpo", 12, _WHOLE, _SINGLE, natural=True),
@@ -92,6 +106,14 @@ EXPERIMENTS = (
     Experiment(
         "i", "GRPO teaches an answerer that SFT left as unfinished as the managers; shuffled rewards don't.",
         ("answerer",), ("early-answerer", "shuffled-early-answerer"),
+    ),
+    Experiment(
+        "j", "GRPO teaches the answerer, given five times as many steps; shuffled rewards don't.", ("answerer",),
+        ("patient-answerer", "shuffled-patient-answerer"),
+    ),
+    Experiment(
+        "k", "Where a wrong answer costs as much as a right one earns, GRPO teaches the answerer when to say nothing.",
+        ("answerer",), ("careful-answerer", "shuffled-careful-answerer"), cost=1.0,
     ),
     Experiment(
         "h", "Sessions with credit for each decision beat sessions with one credit for all, and single decisions.",

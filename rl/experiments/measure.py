@@ -8,6 +8,7 @@ from memory_r1.graphs.local.completer import LocalCompleter
 from memory_r1.rl.experiments.players import Players, each
 from memory_r1.rl.experiments.rows import Rows
 from memory_r1.rl.experiments.types import Role, Scored, TestName
+from memory_r1.rl.rewards.functions import wrong
 from memory_r1.rl.rollouts.environment import Environment
 from memory_r1.rl.rollouts.types import AnswererRow, ManagerRow, Row
 from memory_r1.rl.training.world_rows import KINDS
@@ -31,7 +32,10 @@ async def measure(rows: Rows, players: Players, role: Role) -> list[Scored]:
 async def _played(environment: Environment, row: Row, policy: LocalCompleter) -> Scored:
     if isinstance(row, AnswererRow):
         decision = (await environment.answer(row, policy)).decisions[0]
-        return Scored(row.id, row.conversation, row.question.category, decision.reward, decision.outcome.malformed)
+        outcome = decision.outcome
+        return Scored(
+            row.id, row.conversation, row.question.category, decision.reward, outcome.malformed, wrong=wrong(outcome)
+        )
     episode, base = await environment.manage(row, policy), await environment.baselines(row)
     told = [one for one in episode.decisions if one.outcome.replies or one.outcome.malformed]
     malformed = sum(one.outcome.malformed > 0 for one in episode.decisions)

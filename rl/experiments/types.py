@@ -45,6 +45,7 @@ class Run:
 class Experiment:
     """A claim, the names of the runs that tell whether it holds here, and the tests that they take.
 
+    `cost`: what a wrong answer (`rewards.functions.wrong`) takes off the figures: 0.0, they are exact match.
     `pairs`: the manager and the answerer that play together, by the names of their runs, START for the policies that
     training started from; for experiments on how roles go together. `caution`: what the figures can't tell.
     """
@@ -55,6 +56,7 @@ class Experiment:
     runs: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     caution: str = ""
+    cost: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Scored:
     """One held-out row. `cluster`: its conversation; `kind`: its rarest right operation, or the question's category.
 
     `noop`, `oracle`: what always-NOOP and the oracle earn on it, None where unknown. `em`: exact match, whatever the
-    reward in training was.
+    reward in training was; `wrong`: of an answerer's row, whether it told something wrong, 1.0 or 0.0.
     """
 
     row: str
@@ -100,3 +102,8 @@ class Scored:
     malformed: int = 0
     noop: float | None = None
     oracle: float | None = None
+    wrong: float = 0.0
+
+    def figure(self, cost: float = 0.0) -> float:
+        """Exact match, less `cost` for a wrong answer."""
+        return self.em - cost * self.wrong

@@ -3,6 +3,9 @@
     em, f1              exact match and F1 by LoCoMo's own convention (`metrics.locomo`): normalised, with its rules
     em_mem0, f1_mem0    the same by Mem0's (`metrics.mem0`), which the paper's tables follow: em is equality of strings
     judge               the share of answers that a judge finds right (`rl.judge`); asks an endpoint
+    wrong               the share of answers that tell something wrong: neither right by `em`, nor a refusal. With a
+                        weight below 0 it pays to say that nothing is known:
+                        em=1,wrong=-1 is the reward of TruthRL (arXiv 2509.25760)
     malformed           1.0 when the trained role's reply could not be read
     size                how much the bank grew: a tenth for each memory gained, 1.0 from ten on
 
@@ -51,6 +54,19 @@ def f1_mem0(outcome: Outcome) -> float:
     return _mean(outcome, lambda one: _by_mem0(one, mem0.f1))
 
 
+def wrong(outcome: Outcome) -> float:
+    """The share of answers that tell something wrong: not right as `em` has it, no refusal in LoCoMo's words, and not
+    empty; 0.0 without any.
+    """
+
+    def told(one: Reply) -> float:
+        text, question = one.answer.text, one.question
+        silent = not text.strip() or locomo.refuses(text)
+        return float(not silent and not locomo.em(text, question.answer, question.category))
+
+    return _mean(outcome, told)
+
+
 def malformed(outcome: Outcome) -> float:
     """1.0 when a reply of the trained role could not be used, else 0.0."""
     return float(outcome.malformed > 0)
@@ -62,7 +78,8 @@ def size(outcome: Outcome) -> float:
 
 
 REWARDS: Mapping[str, Measure] = {
-    "em": em, "f1": f1, "em_mem0": em_mem0, "f1_mem0": f1_mem0, "malformed": malformed, "size": size
+    "em": em, "f1": f1, "em_mem0": em_mem0, "f1_mem0": f1_mem0, "wrong": wrong, "malformed": malformed,
+    "size": size,
 }  # fmt: skip
 """By name; `JUDGE` comes on top."""
 

@@ -62,7 +62,9 @@ def test_every_run_s_config_composes_and_its_numbers_fit(run: Run, tmp_path: Pat
     assert settings.role == run.role
     assert config.data.train_batch_size == run.rows
     decisions = run.rows * many * (settings.session.rolls * run.turns if run.turns > 1 else 1)
-    assert decisions * run.steps == (12 * 192 if run.natural else 30 * 96)
+    assert decisions == (192 if run.natural else 96)
+    longer = {"patient": 150, "careful": 60}
+    assert run.steps == (12 if run.natural else next((n for word, n in longer.items() if word in run.name), 30))
 
 
 def test_a_setup_s_settings_are_those_of_every_rl_run_that_has_none_of_its_own(tmp_path: Path):
@@ -122,6 +124,14 @@ def test_a_line_has_the_mean_of_the_seeds_and_the_gain():
 
 def test_a_gain_is_over_the_same_rows_or_none():
     assert line("grpo", {1: scored(1.0, 1.0)}, scored(0.0)).gain is None
+
+
+def test_a_wrong_answer_costs_where_an_experiment_says_so():
+    rows = [replace(one, wrong=value) for one, value in zip(scored(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), strict=True)]
+    found = line("grpo", {1: rows}, scored(0.0, 0.0, 0.0), cost=1.0)
+    assert (found.mean.mean, found.right, found.wrong) == (0.0, pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert found.gain and found.gain.mean == 0.0
+    assert line("grpo", {1: rows}, None).mean.mean == pytest.approx(1 / 3)
 
 
 class Trainer:

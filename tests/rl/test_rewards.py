@@ -64,6 +64,20 @@ def test_where_nothing_was_told_a_refusal_is_right_and_the_trap_is_not(name: str
     assert REWARDS[name](Outcome((reply("a trap", "a trap", "adversarial"),))) == 0.0
 
 
+def test_a_refusal_is_not_right_and_not_wrong_either() -> None:
+    told = {
+        "8 May 2023": -1.0, "7 May 2023": 1.0, REFUSAL: 0.0, "It is not mentioned.": 0.0, "": 0.0, " ": 0.0,
+    }  # fmt: skip
+    assert {text: score({"em": 1.0, "wrong": -1.0}, outcome(text)) for text in told} == told
+    assert REWARDS["wrong"](outcome("7 May 2023", "8 May 2023", REFUSAL, "9")) == 0.5
+    assert REWARDS["wrong"](Outcome(())) == 0.0
+
+
+def test_where_nothing_was_told_whatever_is_no_refusal_is_wrong() -> None:
+    asked = {text: reply(text, "a trap", "adversarial") for text in (REFUSAL, "a trap", "another", "")}
+    assert [REWARDS["wrong"](Outcome((one,))) for one in asked.values()] == [0.0, 1.0, 1.0, 0.0]
+
+
 def test_the_two_conventions_go_by_their_names() -> None:
     told = outcome("The cats, 7", gold="cats 7.")
     assert {name: REWARDS[name](told) for name in QUALITY} == {
@@ -116,7 +130,7 @@ def test_a_malformed_reply_earns_the_least_even_where_the_untouched_bank_answers
 @pytest.mark.parametrize(
     ("given_weights", "said"),
     [
-        ({"rouge": 1.0}, "no reward 'rouge': choose of em, f1, em_mem0, f1_mem0, malformed, size, judge"),
+        ({"rouge": 1.0}, "no reward 'rouge': choose of em, f1, em_mem0, f1_mem0, wrong, malformed, size, judge"),
         ({"em": float("nan")}, "weight nan of reward 'em' is no number"),
         ({"em": "1"}, "weight '1' of reward 'em' is no number"),
         ({"em": True}, "weight True of reward 'em'"),
