@@ -6,7 +6,8 @@ FOLDER/recall    taught to recall: 900 steps
 FOLDER/start     then both roles: 3,500 steps. Experiments start from start/policy and, as it was at step 1,000,
                  start/early
 FOLDER/longer    then both roles for longer: 9,000 steps
-FOLDER/tiny      and again, 14,000 steps, at a rate that rises and falls once more; tiny/policy is what is shipped
+FOLDER/longest   and again, 14,000 steps, at a rate that rises and falls once more
+FOLDER/tiny      and once more, 14,000 steps at three quarters of that rate; tiny/policy is what is shipped
 
 Each stage is a training command of `tiny-cpu`: supervised fine-tuning of about 2,000 tokens a step.
 """
@@ -62,7 +63,8 @@ STAGES = (
         keep=EARLY,
     ),
     Stage("longer", "worlds.parquet", "start", data.ROLES, 9_000, _LONG, 1),
-    Stage("tiny", "worlds.parquet", "longer", data.ROLES, 14_000, _LONG, 2),
+    Stage("longest", "worlds.parquet", "longer", data.ROLES, 14_000, _LONG, 2),
+    Stage("tiny", "worlds.parquet", "longest", data.ROLES, 14_000, (*_LONG, "optim.lr=1.5e-3"), 3),
 )  # fmt: skip
 
 

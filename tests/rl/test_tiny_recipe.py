@@ -39,12 +39,12 @@ def test_every_stage_prepares_and_begins_where_the_one_before_ended(begun: Path,
     assert policy == begun / "tiny" / "policy" and read_limits(policy) == LIMITS
     assert [(run.out.name, run.steps, run.supervised) for run in trained] == [
         ("recall", 900, True), ("start", 3_500, True), ("longer", 9_000, True),
-        ("tiny", 14_000, True),
+        ("longest", 14_000, True), ("tiny", 14_000, True),
     ]  # fmt: skip
     assert exported == [
         ("recall/policy", "best"), ("start/early", "1000"), ("start/policy", "best"),
-        ("longer/policy", "best"), ("tiny/policy", "best"),
+        ("longer/policy", "best"), ("longest/policy", "best"), ("tiny/policy", "best"),
     ]  # fmt: skip
     config = (begun / "tiny" / "config.yaml").read_text()
-    assert str(begun / "longer" / "policy") in config
-    assert recipe.follow(begun) == policy and len(trained) == 4
+    assert str(begun / "longest" / "policy") in config and "lr: 0.0015" in config
+    assert recipe.follow(begun) == policy and len(trained) == 5
