@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -190,10 +191,12 @@ async def test_a_cancelled_run_keeps_what_was_judged(tmp_path: Path):
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
-        kept, asked = len(read_verdicts(path)), len(server.requests)
-        assert 0 < kept < 40 and asked <= kept + 2
+        kept = {verdict.question_id for verdict in read_verdicts(path)}
+        assert 0 < len(kept) < 40 and len(server.requests) <= len(kept) + 2
         assert len(await judged(server, answers, path)) == 40
-        assert len(server.requests) == asked + 40 - kept
+    asked = Counter(shown(request, "Question") for request in server.requests)  # those cut off may have arrived later
+    times = {one.question_id: asked[one.question] for _, one in answers}
+    assert all(times[id] == 1 for id in kept) and all(times.values()) and asked.total() <= 40 + 2
 
 
 async def test_no_more_calls_are_under_way_than_allowed(tmp_path: Path):
