@@ -17,8 +17,9 @@ def write_whole(path: Path, content: bytes, *, private: bool = False) -> None:
     """Put `content` in the place of `path`: whoever reads it sees the old content or the new, never a part.
 
     One process at a time may write `path`: where there can be several, they hold a lock. `private`: the file is for its
-    owner alone, and several may write it at once; the last one's content stays. Raises OSError; then `path` is as it
-    was. A process killed in the middle leaves a hidden file beside `path` that nobody reads.
+    owner alone, and several may write it at once; the last one's content stays. Raises OSError: `path` is as it was, or
+    has the new content already where only its folder can't be made durable. A process killed in the middle leaves a
+    hidden file beside `path` that nobody reads.
     """
     temporary = path.with_name(f".{path.name}.new")
     if private:
