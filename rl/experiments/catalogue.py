@@ -28,6 +28,8 @@ _PATIENT = (
 """Five times as many steps, at a rate that falls to nothing."""
 CAREFUL = 60
 _CAREFUL = (*_RL, "actor_rollout_ref.actor.optim.lr=2e-4")
+_DEAR = "em=1,wrong=-1"
+"""A wrong answer costs what a right one earns."""
 _SHUFFLED = ("++memory_r1.control=shuffled",)
 _SFT = (f"data.train_batch_size={BATCH}", "optim.lr=3e-4")
 LONGER = 120
@@ -59,11 +61,8 @@ RUNS = {
         Run("shuffled-early-answerer", "answerer", "grpo", STEPS, ROWS, (*_RL, *_SHUFFLED), early=True),
         Run("patient-answerer", "answerer", "grpo", PATIENT, ROWS, _PATIENT),
         Run("shuffled-patient-answerer", "answerer", "grpo", PATIENT, ROWS, (*_PATIENT, *_SHUFFLED)),
-        Run("careful-answerer", "answerer", "grpo", CAREFUL, ROWS, _CAREFUL, rewards="em=1,wrong=-1"),
-        Run(
-            "shuffled-careful-answerer", "answerer", "grpo", CAREFUL, ROWS, (*_CAREFUL, *_SHUFFLED),
-            rewards="em=1,wrong=-1",
-        ),
+        Run("careful-answerer", "answerer", "grpo", CAREFUL, ROWS, _CAREFUL, rewards=_DEAR),
+        Run("shuffled-careful-answerer", "answerer", "grpo", CAREFUL, ROWS, (*_CAREFUL, *_SHUFFLED), rewards=_DEAR),
         Run("sft-manager", "manager", "sft", STEPS, BATCH, _SFT),
         Run("f1-answerer", "answerer", "grpo", STEPS, ROWS, _ANSWERER, rewards="f1"),
         Run("single-manager", "manager", "grpo", 12, _WHOLE, _SINGLE, natural=True),
