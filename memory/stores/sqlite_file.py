@@ -19,7 +19,7 @@ from memory_r1.memory.stores import sqlite_rows as rows
 from memory_r1.memory.stores.sqlite_lock import WriteLock
 from memory_r1.memory.stores.sqlite_schema import connect
 from memory_r1.memory.stores.sqlite_search import Searcher
-from memory_r1.memory.stores.sqlite_whole import delete_bank, note_erased, part, read_erased
+from memory_r1.memory.stores.sqlite_whole import delete_bank, new_key, note_erased, part, read_erased
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 
@@ -133,8 +133,8 @@ class SqliteFile:
         self._rows("INSERT OR REPLACE INTO revision VALUES (?, ?, ?, ?, ?)", key, *rows.revision_row(revision))
 
     def _new_bank(self, bank: Bank, insert: str) -> None:
-        fill = f"{insert} bank (id, embedder, dim, created, revision, memories, live, turns, seal)"
-        self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *rows.bank_row(bank))
+        fill = f"{insert} bank (key, id, embedder, dim, created, revision, memories, live, turns, seal)"
+        self._rows(f"{fill} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", new_key(self._rows), *rows.bank_row(bank))
 
     def _put_bank(self, key: int, bank: Bank) -> None:
         columns = (

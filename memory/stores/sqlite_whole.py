@@ -13,6 +13,8 @@ Run = Callable[..., list[rows.Row]]
 
 _ERASED = """
 CREATE TABLE IF NOT EXISTS erased (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT"""
+_GONE = "CREATE TABLE IF NOT EXISTS gone (key INTEGER PRIMARY KEY) STRICT"
+"""The keys of deleted banks: a key is never given again, for other processes keep what they know of a bank by it."""
 
 
 def part(run: Run, key: int, dim: int, numbers: tuple[range, range, range]) -> Part:
@@ -32,17 +34,25 @@ def part(run: Run, key: int, dim: int, numbers: tuple[range, range, range]) -> P
 
 
 def delete_bank(run: Run, key: int) -> None:
-    """Delete the bank with this key from all tables and from the full-text index."""
+    """Delete the bank with this key from all tables and from the full-text index; no other bank gets the key."""
     fill = "INSERT INTO words (words, rowid, owner, terms) SELECT 'delete', key, owner, terms FROM memory"
     run(f"{fill} WHERE bank = ? AND died IS NULL", key)
     for table in ("memory", "turn", "revision"):
         run(f"DELETE FROM {table} WHERE bank = ?", key)
     run("DELETE FROM bank WHERE key = ?", key)
+    run(_GONE)
+    run("INSERT INTO gone VALUES (?)", key)
+
+
+def new_key(run: Run) -> int:
+    """A key that no bank of the file has or had."""
+    tables = ["bank", "gone"] if _has(run, "gone") else ["bank"]
+    return 1 + max(run(f"SELECT coalesce(max(key), 0) FROM {table}")[0][0] for table in tables)
 
 
 def read_erased(run: Run) -> list[Erased]:
     """All records, oldest first; none in a file in which nothing was ever erased."""
-    if not run("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'erased'"):
+    if not _has(run, "erased"):
         return []
     return [load_erased(row[0]) for row in run("SELECT body FROM erased ORDER BY number")]
 
@@ -52,3 +62,7 @@ def note_erased(run: Run, records: Iterable[Erased]) -> None:
     run(_ERASED)
     for record in records:
         run("INSERT OR IGNORE INTO erased (id, body) VALUES (?, ?)", record.id, dump_erased(record))
+
+
+def _has(run: Run, table: str) -> bool:
+    return bool(run("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?", table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,9 +19,12 @@ EMBEDDER = HashedEmbedder(64)
 NOW = datetime(2024, 3, 1, 9, 30)
 
 
-async def fill(store: Store, bank: str) -> None:
+TEXTS = ("Ann has a dog", "Ann sings", "Ann rows")
+
+
+async def fill(store: Store, bank: str, texts: Sequence[str] = TEXTS) -> None:
     await store.open_bank(bank, EMBEDDER, NOW)
-    for number, text in enumerate(("Ann has a dog", "Ann sings", "Ann rows"), 1):
+    for number, text in enumerate(texts, 1):
         turn = Turn(f"t{number}", "s", number, "Ann", text, NOW)
         operation = Add(text, "Ann", (turn.id,))
         await store.write(bank, Write(turn.id, NOW, (turn,), (operation,)), EMBEDDER.vectors([text]))
@@ -56,6 +60,20 @@ async def test_a_bank_takes_the_place_of_another(store: Store) -> None:
     assert (await store.search("ann", "Who sings?", EMBEDDER))[0].memory.text == "Ann sings"
     await store.load(replace(old, bank=replace(old.bank, id="eve")), replace=True)
     assert [bank.id for bank in await store.banks()] == ["ann", "bob", "eve"]
+
+
+@pytest.mark.parametrize("more", [(), ("Ann dives",)], ids=["as long", "longer"])
+async def test_a_bank_made_again_shows_nothing_of_the_one_before(backend, more: tuple[str, ...]) -> None:
+    if not backend.durable:
+        pytest.skip("this kind of store is one process's own")
+    async with await backend.open() as one, await backend.open() as two:
+        await fill(one, "ann")
+        before = {hit.memory.text for hit in await two.search("ann", "What does Ann do?", EMBEDDER)}
+        await one.erase_bank("ann")
+        await fill(one, "ann", ("Ann cooks", "Ann paints", "Ann swims", *more))
+        after = {hit.memory.text for hit in await two.search("ann", "What does Ann do?", EMBEDDER)}
+        assert before == {"Ann has two dogs", *TEXTS[1:]}
+        assert after == {"Ann has two dogs", "Ann paints", "Ann swims", *more}
 
 
 async def test_what_was_erased_is_recorded_without_a_word_of_it(store: Store, backend) -> None:
