@@ -72,7 +72,8 @@ def training(step: int, made: Made, chance: Random) -> dict[str, float | None]:
         "actor/pg_loss": chance.gauss(0, 0.01), "actor/grad_norm": 0.3 + 0.1 * chance.random(),
         "response_length/mean": 14 - 0.05 * step, "training/rollout_probs_diff_max": 3e-9 * (1 + chance.random()),
         "memory_r1/seconds/generation": 0.7 + 0.1 * chance.random(), "memory_r1/seconds/answering": 0.2,
-        "memory_r1/seconds/environment": 0.05, "memory_r1/seconds/update": 0.5, "memory_r1/seconds/other": 0.2,
+        "memory_r1/seconds/environment": 0.05, "memory_r1/seconds/environment_cpu": 0.2,
+        "memory_r1/seconds/update": 0.5,
         "critic/not_a_number": None,
     }  # fmt: skip
     for name, start in OPERATIONS.items():

@@ -12,11 +12,11 @@ from memory_r1.rl.trainer import launch, plan
 from memory_r1.rl.trainer.metrics import PREFIX
 from memory_r1.rl.trainer.progress import FILE, Step, read_metrics
 
-PHASES = ("generation", "answering", "environment", "update", "other")
-"""As `trainer.metrics` divides a step: the policy, the frozen answerer, our part, verl's update, the rest."""
+PHASES = ("generation", "answering", "environment", "update")
+"""As `trainer.metrics` divides a step: the policy, the frozen answerer, neither model nor update, verl's update."""
 COLUMNS = (
     "algorithm", "steps", "decisions", "step_s", *(f"{phase}_s" for phase in PHASES), "environment_percent",
-    "tokens_per_s",
+    "environment_cpu_s", "tokens_per_s",
 )  # fmt: skip
 DECISIONS = 48
 WORLD = "world:names=120"
@@ -54,11 +54,12 @@ def row(algorithm: str, steps: Sequence[Step]) -> tuple[str | int | float, ...]:
         made = [one[f"{PREFIX}decisions"] for one in later]
         tokens = [one[f"{PREFIX}response_tokens"] * count for one, count in zip(later, made, strict=True)]
         shares = [one[f"{PREFIX}seconds/environment"] / whole for one, whole in zip(later, took, strict=True)]
+        worked = [one[f"{PREFIX}seconds/environment_cpu"] for one in later]
     except KeyError as error:
         raise InputError(f"the run of {algorithm} told no {error.args[0]!r}: its steps can't be taken apart") from None
     return (
         algorithm, len(later), round(percentile(made, 0.5)), round(percentile(took, 0.5), 2),
-        *(round(part, 3) for part in parts), round(100 * percentile(shares, 0.5), 1),
+        *(round(part, 3) for part in parts), round(100 * percentile(shares, 0.5), 1), round(percentile(worked, 0.5), 3),
         round(percentile([count / whole for count, whole in zip(tokens, took, strict=True)], 0.5)),
     )  # fmt: skip
 

@@ -22,7 +22,7 @@ VALIDATION = PREFIX + "val/"
 MOST = 240
 """Points of a curve in a figure; longer ones are means of so many parts."""
 STYLES = ("-", "--", ":", "-.", (0, (5, 1, 1, 1, 1, 1)))
-PHASES = ("generation", "answering", "environment", "update", "other")
+PHASES = ("generation", "answering", "environment", "update")
 OPERATIONS = ("add", "update", "delete", "noop", "several")
 """In this order, where a run has them."""
 DASH = "–"
@@ -231,7 +231,7 @@ def _tick(value: float, _: object = None) -> str:
 
 
 def _seconds(key: str, run: TrainingRun) -> Chart:
-    about = "Wall seconds of a step by phase. While rollouts run, time counts for what was waited for."
+    about = "Wall seconds of a step by phase. Environment: neither a model nor an update was at work."
     told: Mapping[str, Points] = {phase: run.points(f"{PREFIX}seconds/{phase}") for phase in PHASES}
     told = {phase: points for phase, points in told.items() if points}
     if not told:

@@ -3,7 +3,8 @@
 Waits of concurrent rollouts overlap, so their sum means nothing. Here an interval is divided evenly among those who
 share it, and sums over rollouts are real time:
 
-    generation, answering   wall seconds in which at least one call of the policy, of the frozen answerer, ran
+    generation, answering   wall seconds in which at least one call of the policy, of the frozen answerer, ran; where
+                            calls of both ran, each has its part, so the two add up to the time in which any ran
     environment             processor seconds of the event loop's thread in which at least one rollout ran, without
                             those inside the calls above; whatever else the loop did meanwhile counts, so it is an
                             upper bound of what the environment itself took
@@ -75,7 +76,7 @@ class Clocks:
     ) -> None:
         self._cpu = cpu
         self._foreign = 0.0
-        self._waits = {"generation": Shared(wall), "answering": Shared(wall)}
+        self._calls = Shared(wall)
         self._own = Shared(lambda: cpu() - self._foreign)
 
     @contextmanager
@@ -89,12 +90,11 @@ class Clocks:
 
     async def call(self, phase: Phase, ledger: Ledger, work: Coroutine[Any, Any, T]) -> T:
         """What `work`, a call of a model, returns; its share of the time is charged to `phase` of `ledger`."""
-        shared = self._waits[phase]
-        entered = shared.enter()
+        entered = self._calls.enter()
         try:
             return await _Apart(work, self._stretch)
         finally:
-            took = shared.leave(entered)
+            took = self._calls.leave(entered)
             if phase == "generation":
                 ledger.generation += took
             else:

@@ -112,7 +112,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Wall time of an episode by who took it: the policy's generation, the frozen role's answers, the rest (ours)."""
+    """What an episode took: wall seconds of the policy's and of the frozen role's calls, processor seconds of the rest.
+
+    `rollouts.clocks` says how rollouts that run at once share them.
+    """
 
     generation: float = 0.0
     answering: float = 0.0

@@ -38,20 +38,24 @@ def step_metrics(records: Sequence[Record], rollouts: int, lost: int, prefix: st
     return {prefix + name: value for name, value in found.items()}
 
 
-def second_metrics(records: Sequence[Record], timing: Mapping[str, float], prefix: str = PREFIX) -> dict[str, float]:
-    """Where the wall seconds of a step went. `timing`: verl's, by phase ("gen" samples, "step" is all).
+def second_metrics(
+    records: Sequence[Record], timing: Mapping[str, float], workers: int = 1, prefix: str = PREFIX
+) -> dict[str, float]:
+    """Where the wall seconds of a step went, saving apart. `timing`: verl's, by phase ("step" is all).
 
-    generation, answering, environment: as `rollouts.clocks` divides them, summed over rollouts; with one process that
-    rolls out they are real seconds of the step, of which generation and answering may overlap. `update`: verl's phases
-    from the log probabilities to the new weights. `other`: what remains of the step, verl's queue and dispatch.
+    generation, answering: in which models were called, as `rollouts.clocks` divides them: the mean over the `workers`,
+    the processes that roll out. update: verl's phases from the log probabilities to the new weights. environment: all
+    the rest, in which no model was at work: graphs, banks, rewards, and verl's queue and dispatch. environment_cpu: the
+    processor seconds that rollouts took of a worker; a part of them passes while models are at work.
     """
     found = {
-        "generation": sum(record.generation_s for record in records),
-        "answering": sum(record.answering_s for record in records),
-        "environment": sum(record.environment_s for record in records),
+        "generation": sum(record.generation_s for record in records) / workers,
+        "answering": sum(record.answering_s for record in records) / workers,
         "update": sum(timing.get(phase, 0.0) for phase in UPDATES),
     }
-    found["other"] = max(0.0, timing.get("step", 0.0) - timing.get("save_checkpoint", 0.0) - sum(found.values()))
+    rest = timing.get("step", 0.0) - timing.get("save_checkpoint", 0.0) - sum(found.values())
+    found["environment"] = max(0.0, rest)
+    found["environment_cpu"] = sum(record.environment_s for record in records) / workers
     return {f"{prefix}seconds/{name}": value for name, value in found.items()}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,19 +33,22 @@ from memory_r1.rl.trainer.settings import read_settings
 
 log = logging.getLogger(__name__)
 
-POLL = 0.1
-"""Seconds between looks at the queue; verl's own 2 s are longer than a small model's step."""
+POLL_SHARE, POLL_LEAST, POLL_MOST = 0.02, 0.01, 2.0
+"""A look at the queue comes after this share of the time waited so far, but within these seconds of the one before.
+
+verl looks every 2 s, which is longer than a small model's step.
+"""
 VALIDATION = measured.PREFIX + "val/"
 
 
 class Buffer(ReplayBuffer):
     """verl's, looking more often, and refusing what verl passes over: prompts of which a rollout raised."""
 
-    def __init__(self, *args: Any, poll_interval: float = POLL, **kwargs: Any) -> None:
-        super().__init__(*args, poll_interval=poll_interval, **kwargs)
+    _began = 0.0
 
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict[str, Any]]:
         """As verl's. Raises RolloutsLostError when verl marked a prompt failed: ours report losses, and never raise."""
+        self._began = time.monotonic()
         found = super().sample(global_steps=global_steps, partition_id=partition_id, batch_size=batch_size)
         failed = self.failure_keys[partition_id]
         if failed:
@@ -53,6 +57,12 @@ class Buffer(ReplayBuffer):
                 "see 'Error in _run_prompt' in the run's log"
             )
         return found
+
+    def _wait_for_next_poll(self, partition_id: str, last_debug_time: float) -> float:
+        """As verl's, for a share of the time that was waited already."""
+        waited = time.monotonic() - self._began
+        self.poll_interval = min(max(POLL_SHARE * waited, POLL_LEAST), POLL_MOST)
+        return super()._wait_for_next_poll(partition_id, last_debug_time)
 
 
 class MemoryTrainer(PPOTrainerSync):
@@ -152,7 +162,8 @@ class MemoryTrainer(PPOTrainerSync):
     ) -> None:
         """verl's, and where the seconds went."""
         super()._compute_metrics(batch, metrics, timing_raw, global_steps=global_steps, epoch=epoch)
-        metrics.update(measured.second_metrics(self._records, timing_raw))
+        workers = self.config.actor_rollout_ref.rollout.agent.num_workers
+        metrics.update(measured.second_metrics(self._records, timing_raw, workers))
         metrics[measured.PREFIX + "response_tokens"] = metrics["response_length/mean"]
 
     def _val_metrics_update(

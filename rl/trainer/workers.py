@@ -1,15 +1,15 @@
 """verl's workers of agent loops, without what costs nothing beside a large model and much beside a tiny one.
 
 one loop of each kind in a process    verl instantiates one by Hydra for each rollout; ours keep nothing of a rollout
-one put into the queue for a group    verl puts each rollout by itself, and a put costs as much for eight
+one put into the queue for many       verl puts each rollout by itself, and a put costs much, whatever it holds
 no columns that nobody reads again    `row` is longer than its samples
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import hydra
@@ -28,8 +28,12 @@ from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
 _Worker: Any = cast(Any, AgentLoopWorkerTQ).__ray_metadata__.modified_class
 """The class behind verl's Ray actor, which can't be subclassed itself."""
-SPENT = frozenset({"row", "raw_prompt", "prompt", "dummy_tensor", "tools_kwargs", "interaction_kwargs"})
+SPENT = frozenset({
+    "row", "raw_prompt", "prompt", "dummy_tensor", "tools_kwargs", "interaction_kwargs", "extra_info", "index",
+})  # fmt: skip
 """Columns of a row that nobody reads after its rollout."""
+GATHERING = 0.005
+"""Seconds that a put waits for rollouts that end just after the first one of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,56 @@ class Queued:
     tag: Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class _Batch:
+    """Samples that are put together. `error`: why they could not be."""
+
+    samples: list[Queued] = field(default_factory=list[Queued])
+    error: BaseException | None = None
+
+
+class Outbox:
+    """The way into one partition of verl's queue: what gets ready while a put is under way goes with the next one."""
+
+    def __init__(self, partition: str) -> None:
+        self._partition = partition
+        self._batch = _Batch()
+        self._sending = asyncio.Lock()
+
+    async def put(self, samples: Sequence[Queued]) -> None:
+        """Returns when `samples` are in the queue. Raises what putting them, and those they went with, raised."""
+        if not samples:
+            return
+        batch = self._batch
+        batch.samples += samples
+        async with self._sending:
+            if batch is self._batch:
+                await asyncio.sleep(GATHERING)
+                self._batch = _Batch()
+                await self._send(batch)
+        if batch.error is not None:
+            raise batch.error
+
+    async def _send(self, batch: _Batch) -> None:
+        try:
+            await tq.async_kv_batch_put(
+                keys=[one.key for one in batch.samples],
+                fields=list_of_dict_to_tensordict([dict(one.fields) for one in batch.samples]),
+                tags=[dict(one.tag) for one in batch.samples],
+                partition_id=self._partition,
+            )
+        except BaseException as error:
+            batch.error = error
+            raise
+
+
 class LoopWorker(_Worker):
     """Runs rollouts. None is traced: verl's workers of this trainer trace none either."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._loops: dict[str, AgentLoopBase] = {}
-        self._running: Counter[str] = Counter()
-        self._ready: defaultdict[str, list[Queued]] = defaultdict(list)
+        self._outboxes = {"train": Outbox("train"), "val": Outbox("val")}
 
     async def _run_agent_loop(
         self,
@@ -59,21 +105,13 @@ class LoopWorker(_Worker):
         trace: bool = True,
         **row: Any,
     ) -> None:
-        """Run one rollout; the last one of its group to end puts the samples of all of them into the queue."""
+        """Run one rollout; it ends when its samples are in the queue."""
         kept = {name: value for name, value in row.items() if name not in SPENT}
-        uid = str(row["uid"])
-        self._running[uid] += 1
-        try:
-            output = cast(Any, await self._loop(agent_name).run(sampling_params, **row))
-            if self.distillation_enabled or self.processor is not None:
-                await self._agent_loop_postprocess(output, trajectory["validate"], **kept)
-            else:
-                self._ready[uid] += queued(output, kept)
-        finally:
-            self._running[uid] -= 1
-        if not self._running[uid]:
-            del self._running[uid]
-            await _put(self._ready.pop(uid, []), "val" if trajectory["validate"] else "train")
+        output = cast(Any, await self._loop(agent_name).run(sampling_params, **row))
+        if self.distillation_enabled or self.processor is not None:
+            await self._agent_loop_postprocess(output, trajectory["validate"], **kept)
+        else:
+            await self._outboxes["val" if trajectory["validate"] else "train"].put(queued(output, kept))
 
     def _loop(self, name: str) -> AgentLoopBase:
         """The loop `name`, made as verl makes it for a rollout. Raises KeyError for one that is not registered."""
@@ -118,16 +156,6 @@ def queued(outputs: Sequence[AgentLoopOutput], row: Mapping[str, Any]) -> list[Q
         }
         found.append(Queued(f"{row['uid']}_{row['session_id']}_{number}", fields, tag))
     return found
-
-
-async def _put(samples: Sequence[Queued], partition: str) -> None:
-    if samples:
-        await tq.async_kv_batch_put(
-            keys=[one.key for one in samples],
-            fields=list_of_dict_to_tensordict([dict(one.fields) for one in samples]),
-            tags=[dict(one.tag) for one in samples],
-            partition_id=partition,
-        )
 
 
 class LoopManager(AgentLoopManagerTQ):

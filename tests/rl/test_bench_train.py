@@ -13,14 +13,16 @@ from memory_r1.rl.trainer.progress import Step
 
 def step(number: int, scale: float = 1.0) -> Step:
     seconds = {f"memory_r1/seconds/{phase}": scale * (at + 1) / 10 for at, phase in enumerate(PHASES)}
-    return Step(number, {**seconds, "memory_r1/decisions": 48.0, "memory_r1/response_tokens": 10.0})
+    told = {"seconds/environment_cpu": 0.2, "decisions": 48.0, "response_tokens": 10.0}
+    return Step(number, {**seconds, **{f"memory_r1/{name}": value for name, value in told.items()}})
 
 
 def test_a_line_leaves_out_the_first_step():
     made = dict(zip(COLUMNS, row("grpo", [step(1, 99.0), step(2), step(3)]), strict=True))
     assert made == {
-        "algorithm": "grpo", "steps": 2, "decisions": 48, "step_s": 1.5, "generation_s": 0.1, "answering_s": 0.2,
-        "environment_s": 0.3, "update_s": 0.4, "other_s": 0.5, "environment_percent": 20.0, "tokens_per_s": 320,
+        "algorithm": "grpo", "steps": 2, "decisions": 48, "step_s": 1.0, "generation_s": 0.1, "answering_s": 0.2,
+        "environment_s": 0.3, "update_s": 0.4, "environment_percent": 30.0, "environment_cpu_s": 0.2,
+        "tokens_per_s": 480,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from memory_r1.graphs.roles import Failure, Usage
 from memory_r1.memory.types import Add, Delete, Memory, Noop, Revision
 from memory_r1.rl.evaluation.records import CostRow
 from memory_r1.rl.metrics.costs import Part, Phase, summary
-from memory_r1.rl.metrics.operations import fates, operations
+from memory_r1.rl.metrics.operations import fates
 
 NOON = datetime(2024, 5, 1, 12)
 
@@ -55,15 +55,6 @@ def test_failures_are_counted_by_role_and_kind() -> None:
 def test_nothing_costs_nothing() -> None:
     costs = summary([])
     assert costs.learn == costs.ask == Part() and costs.size is None
-
-
-def test_operations_are_counted_by_kind_and_turn() -> None:
-    rows = [learned(1, operations={"add": 3}), learned(2, operations={"noop": 1}), learned(3), asked(1)]
-    found = operations(rows)
-    assert found.counts == {"add": 3, "update": 0, "delete": 0, "noop": 1}
-    assert found.turns == 3 and found.quiet == 2
-    assert found.shares["add"] == 0.75 and found.per_turn["add"] == 1.0
-    assert operations([]).shares == operations([]).per_turn == dict.fromkeys(found.counts, 0.0)
 
 
 def test_what_became_of_memories_and_why_nothing_was_stored() -> None:

@@ -114,7 +114,7 @@ def test_each_figure_states_its_figures(folders):
     assert [chart.title for chart in parts(runs, "reward/category/")] == ["still", "two-hop"]
     titles = [chart.title for chart in plain(runs, LEARNING)]
     assert "Entropy" in titles and "Value loss" not in titles, "no critic, no figure"
-    assert [row[0] for row in seconds(runs)[0].rows] == ["generation", "answering", "environment", "update", "other"]
+    assert [row[0] for row in seconds(runs)[0].rows] == ["generation", "answering", "environment", "update"]
 
 
 def test_a_run_without_a_metric_is_drawn_without_it(tmp_path):

@@ -74,11 +74,18 @@ def test_seconds_add_up_to_the_step() -> None:
         {
             "memory_r1/seconds/generation": 1.25,
             "memory_r1/seconds/answering": 0.5,
-            "memory_r1/seconds/environment": 0.1,
+            "memory_r1/seconds/environment": 0.5,
+            "memory_r1/seconds/environment_cpu": 0.1,
             "memory_r1/seconds/update": 1.25,
-            "memory_r1/seconds/other": 0.4,
         }
     )
+
+
+def test_seconds_of_several_workers_are_those_of_one() -> None:
+    records = [replace(ADD, generation_s=2.0, answering_s=1.0, environment_s=0.5)] * 4
+    found = second_metrics(records, {"step": 5.0, "adv": 1.0}, workers=4)
+    parts = {name.rpartition("/")[2]: value for name, value in found.items()}
+    assert parts == {"generation": 2.0, "answering": 1.0, "environment": 1.0, "environment_cpu": 0.5, "update": 1.0}
 
 
 def test_a_record_comes_back_from_a_plain_dict() -> None:

@@ -19,7 +19,7 @@ PPO = ["parts/algorithm@_global_=ppo"]
 SHOWN = """
 reward/mean reward/delete part/em groups baseline/noop baseline/oracle malformed truncated lost decisions
 operation/noop right/delete seconds/generation seconds/answering seconds/environment seconds/update
-seconds/other response_tokens
+seconds/environment_cpu response_tokens
 """.split()
 THEIRS = ["actor/pg_loss", "actor/ppo_kl", "actor/entropy", "response_length/mean", "timing_s/step", "actor/grad_norm"]
 

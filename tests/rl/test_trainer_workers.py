@@ -1,7 +1,6 @@
-"""Samples on their way into verl's queue: what verl itself would queue, put together for a whole group."""
+"""Samples on their way into verl's queue: what verl itself would queue, many of them in one put."""
 
 import asyncio
-from collections import Counter, defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +13,7 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopOutput
 from verl.trainer.ppo.v1 import agent_loop_tq
 
 from memory_r1.rl.trainer import workers
-from memory_r1.rl.trainer.workers import LoopWorker, queued
+from memory_r1.rl.trainer.workers import LoopWorker, Outbox, queued
 
 ROW = {"uid": "u1", "session_id": 3, "global_steps": 7, "index": 5, "data_source": "world"}
 
@@ -56,7 +55,7 @@ def worker(loop: Any) -> Any:
     """A worker without Ray, a config or servers, whose loop is `loop`."""
     made = object.__new__(LoopWorker)
     made.distillation_enabled, made.processor, made.reward_loop_worker_handles = False, None, []
-    made._loops, made._running, made._ready = {"manager": loop}, Counter(), defaultdict(list)
+    made._loops, made._outboxes = {"manager": loop}, {"train": Outbox("train"), "val": Outbox("val")}
     return made
 
 
@@ -80,12 +79,9 @@ def test_each_decision_of_a_rollout_keeps_its_own_reward() -> None:
     assert [float(one.fields["rm_scores"].sum()) for one in found] == [0.0, 1.0]
 
 
-async def test_a_group_is_put_at_once_and_without_what_nobody_reads(queue: Queue) -> None:
-    waits = iter([0.02, 0.0, 0.01])
-
+async def test_what_ends_together_is_put_together_and_without_what_nobody_reads(queue: Queue) -> None:
     async def run(sampling: dict[str, Any], **row: Any) -> list[AgentLoopOutput]:
         assert row["row"] == "long"
-        await asyncio.sleep(next(waits))
         return [output(0.5)] * (row["session_id"] + 1)
 
     made = worker(SimpleNamespace(run=run))
@@ -94,9 +90,49 @@ async def test_a_group_is_put_at_once_and_without_what_nobody_reads(queue: Queue
     (put,) = queue.puts
     assert sorted(put["keys"]) == ["u1_0_0", "u1_1_0", "u1_1_1", "u1_2_0", "u1_2_1", "u1_2_2"]
     assert put["partition_id"] == "val"
-    assert "row" not in set(put["fields"].keys())
-    assert not made._running
-    assert not made._ready
+    assert set(put["fields"].keys()).isdisjoint({"row", "index"})
+
+
+async def test_what_ends_during_a_put_goes_with_the_next(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = asyncio.Event()
+    under_way: list[int] = []
+
+    async def slow(**put: Any) -> None:
+        under_way.append(len(put["keys"]))
+        await gate.wait()
+        queue.puts.append(put)
+
+    monkeypatch.setattr(queue, "async_kv_batch_put", slow)
+    outbox = Outbox("train")
+    first = asyncio.create_task(outbox.put(queued([output(0.1)], ROW)))
+    while not under_way:
+        await asyncio.sleep(0.001)
+    rest = [asyncio.create_task(outbox.put(queued([output(0.2)], {**ROW, "uid": f"u{n}"}))) for n in range(5)]
+    await asyncio.sleep(0.02)
+    assert under_way == [1] and not any(task.done() for task in (first, *rest))
+    gate.set()
+    await asyncio.gather(first, *rest)
+    assert under_way == [1, 5]
+    assert [key for put in queue.puts for key in put["keys"]] == ["u1_3_0", *(f"u{n}_3_0" for n in range(5))]
+
+
+async def test_a_put_that_fails_fails_all_that_went_with_it_and_no_other(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [ConnectionError("the queue is gone")]
+
+    async def fails(**put: Any) -> None:
+        if failures:
+            raise failures.pop()
+        queue.puts.append(put)
+
+    monkeypatch.setattr(queue, "async_kv_batch_put", fails)
+    outbox = Outbox("train")
+    samples = [queued([output(0.1)], {**ROW, "uid": f"u{n}"}) for n in range(3)]
+    found = await asyncio.gather(*map(outbox.put, samples), return_exceptions=True)
+    assert [type(one) for one in found] == [ConnectionError] * 3
+    await outbox.put(samples[0])
+    assert [put["keys"] for put in queue.puts] == [["u0_3_0"]]
 
 
 async def test_a_group_of_which_nobody_was_asked_puts_nothing(queue: Queue) -> None:
