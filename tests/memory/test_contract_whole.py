@@ -76,6 +76,22 @@ async def test_a_bank_made_again_shows_nothing_of_the_one_before(backend, more: 
         assert after == {"Ann has two dogs", "Ann paints", "Ann swims", *more}
 
 
+@pytest.mark.parametrize("more", [(), ("Ann dives",)], ids=["alone", "and another told"])
+async def test_what_one_process_forgets_no_other_shows(backend, more: tuple[str, ...]) -> None:
+    if not backend.durable:
+        pytest.skip("this kind of store is one process's own")
+    async with await backend.open() as one, await backend.open() as two:
+        await fill(one, "ann")
+        assert "Ann sings" in {hit.memory.text for hit in await two.search("ann", "What does Ann do?", EMBEDDER)}
+        await one.forget("ann", "m2", NOW)
+        for text in more:
+            write = Write("more", NOW, (Turn("t9", "s", 9, "Ann", text, NOW),), (Add(text, "Ann", ("t9",)),))
+            await one.write("ann", write, EMBEDDER.vectors([text]))
+        shown = {hit.memory.text for hit in await two.search("ann", "What does Ann do?", EMBEDDER)}
+        assert shown == {hit.memory.text for hit in await one.search("ann", "What does Ann do?", EMBEDDER)}
+        assert shown == {"Ann has two dogs", "Ann rows", *more}
+
+
 async def test_what_was_erased_is_recorded_without_a_word_of_it(store: Store, backend) -> None:
     await fill(store, "ann")
     assert await store.erased() == []
