@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from memory_r1.graphs import parse, prompts
 from memory_r1.graphs.completers import Completer
 from memory_r1.graphs.direct import Direct
-from memory_r1.graphs.endpoint import Patience, brief, passing, pause, refuses_schema, say, typed
+from memory_r1.graphs.endpoint import Patience, asked, brief, passing, refuses_schema, say, typed
 from memory_r1.graphs.roles import Failure, Usage, fail, spend
 from memory_r1.graphs.telemetry.calls import malformed, model_call
 from memory_r1.graphs.watched import watched
@@ -75,7 +75,7 @@ class ChatCall:
             raise
 
     async def _reply(self, prompt: prompts.Prompt) -> str:
-        wait, attempt, relaxed = self.patience.first, 1, False
+        attempt, relaxed = 1, False
         while True:
             try:
                 spend(Usage(calls=1, prompt_chars=prompt.chars))
@@ -91,12 +91,12 @@ class ChatCall:
                     continue
                 if not passing(error) or attempt >= self.patience.tries:
                     raise typed(error, self.role, attempt) from error
-                rest = pause(error, wait, self.patience.longest)
+                rest = self.patience.after(attempt, asked(error))
                 told = {"content": say(error), "error": type(error).__name__}
                 why = brief(error)
                 log.warning("%s: try %d failed (%s), next in %.1f s", self.role, attempt, why, rest, extra=told)
             await asyncio.sleep(rest)
-            wait, attempt = wait * 2, attempt + 1
+            attempt += 1
 
 
 class _Chatting:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from memory_r1.graphs.parse import clip
+from memory_r1.memory import retry
 from memory_r1.memory.errors import MalformedOutputError, MemoryR1Error, ModelUnavailableError
-from memory_r1.memory.retry import passes
 
 _LOST = {"APIError", "TransportError", "StreamError", "ClientError"}
 _CUT = {"LengthFinishReasonError", "ContentFilterFinishReasonError"}
@@ -21,14 +21,13 @@ _TOO_LONG = "context_length_exceeded"
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a failing model is tried. `first`, `longest`: seconds between tries, doubling; `timeout`: per try.
+class Patience(retry.Patience):
+    """How long a failing model is tried.
 
     `repair`: whether a model whose reply can't be read is shown its error, and asked once more.
     """
 
     tries: int = 4
-    first: float = 0.5
     longest: float = 8.0
     timeout: float = 120.0
     repair: bool = True
@@ -38,7 +37,7 @@ def passing(error: Exception) -> bool:
     """Whether the same call may succeed later: time-outs, lost connections, 429, 5xx."""
     status = _status(error)
     if status is not None:
-        return passes(status)
+        return retry.passes(status)
     return isinstance(error, OSError | json.JSONDecodeError) or bool(_names(error) & _LOST)
 
 
@@ -66,11 +65,10 @@ def refuses_schema(error: Exception) -> bool:
     return _status(error) in (400, 422) and any(word in text for word in ("response_format", "json_schema", "guided"))
 
 
-def pause(error: Exception, wait: float, longest: float) -> float:
-    """Seconds until the next try: `wait`, or what the endpoint asks for in Retry-After, but at most `longest`."""
+def asked(error: Exception) -> str:
+    """What the endpoint says in Retry-After of a request that it refused; "" where it says nothing."""
     headers: Any = getattr(getattr(error, "response", None), "headers", None) or {}
-    asked = str(headers.get("retry-after", ""))
-    return min(max(wait, float(asked) if asked.isdecimal() else 0.0), longest)
+    return str(headers.get("retry-after", ""))
 
 
 def brief(error: Exception) -> str:

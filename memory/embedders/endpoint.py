@@ -7,7 +7,6 @@ import json
 import logging
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -15,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from ..errors import InputError, MalformedOutputError, MissingExtraError, ModelError, ModelUnavailableError
-from ..retry import passes
+from ..retry import Patience, passes
 from .base import Vectors
 
 if TYPE_CHECKING:
@@ -27,24 +26,6 @@ logger = logging.getLogger(__name__)
 
 MAX_REPLY = 64_000_000
 """Bytes that a reply may have."""
-_LONGEST_PAUSE = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to wait for an endpoint: `attempts` of at most `timeout` seconds each.
-
-    Between them `pause` seconds, doubled each time, or what the server's Retry-After asks for (at most 30 s).
-    """
-
-    attempts: int = 5
-    timeout: float = 60.0
-    pause: float = 0.5
-
-    def after(self, attempt: int, asked: str = "") -> float:
-        """The seconds to wait after failed attempt number `attempt` (0, 1, …) and the header Retry-After `asked`."""
-        seconds = float(asked) if asked.isdecimal() else self.pause * 2**attempt
-        return min(seconds, _LONGEST_PAUSE)
 
 
 class EndpointEmbedder:
@@ -105,12 +86,12 @@ class EndpointEmbedder:
         return out
 
     async def _ask(self, texts: list[str]) -> Vectors:
-        """The rows for one batch, after as many attempts as patience has."""
+        """The rows for one batch, after as many tries as patience has."""
         reason, asked = "", ""
-        for attempt in range(self._patience.attempts):
-            if attempt:
-                pause = self._patience.after(attempt - 1, asked)
-                logger.warning("%s: %s; attempt %d in %.1f s", self.name, reason, attempt + 1, pause)
+        for failed in range(self._patience.tries):
+            if failed:
+                pause = self._patience.after(failed, asked)
+                logger.warning("%s: %s; try %d in %.1f s", self.name, reason, failed + 1, pause)
                 await self._sleep(pause)
             try:
                 status, asked, body = await self._post(texts)
@@ -123,7 +104,7 @@ class EndpointEmbedder:
             if not passes(status):
                 raise self._refused(status, body)
         raise ModelUnavailableError(
-            f"the embeddings endpoint {self._url} failed {self._patience.attempts} times, at last with: {reason}. "
+            f"the embeddings endpoint {self._url} failed {self._patience.tries} times, at last with: {reason}. "
             f"Check that it runs and serves {self._model!r}, then try again: nothing was stored",
             embedder=self.name, url=self._url,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from graph_fakes import bank, facts, operations, said
 from model_server import Cut, Garbage, Hang, ModelServer, Request, Short, Status
 
 from memory_r1.graphs import Agent, ModelOptions, Patience, Settings, build_agent
-from memory_r1.graphs.endpoint import pause
+from memory_r1.graphs.endpoint import asked
 from memory_r1.graphs.steps import run_sync
 from memory_r1.memory.errors import ModelUnavailableError
 from memory_r1.memory.stores.memory import InMemoryStore
@@ -102,7 +102,7 @@ async def test_the_wait_is_what_the_server_asks_for_within_limits(
 ):
     error = Exception()
     error.response = SimpleNamespace(headers={"retry-after": after})  # type: ignore[attr-defined]
-    assert str(pause(error, 0.01, 0.02)) == rest
+    assert str(PATIENCE.after(1, asked(error))) == rest
     with ModelServer([Status(429, after=after), replies]) as server:
         agent = agent_at(server.url)
         assert (await agent.learn(said("I adopted a dog called Rex"), "ann")).created == ("m1",)

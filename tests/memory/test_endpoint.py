@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from embedding_server import EmbeddingServer, Reply, embedding, proper
 
-from memory_r1.memory.embedders.endpoint import EndpointEmbedder, Patience
+from memory_r1.memory.embedders.endpoint import EndpointEmbedder
 from memory_r1.memory.embedders.load import load_embedder
 from memory_r1.memory.errors import InputError, MalformedOutputError, ModelError, ModelUnavailableError
+from memory_r1.memory.retry import Patience
 
 KEY = "sk-secret-of-this-test"
-FAST = Patience(attempts=3, timeout=5.0, pause=0.0)
+FAST = Patience(tries=3, timeout=5.0, first=0.0)
 TEXTS = ["Ada adopted a dog", "Ben moved to Lyon", "They met in June"]
 
 
@@ -95,7 +96,7 @@ async def test_after_all_attempts_the_endpoint_is_unavailable(
 
 
 async def test_a_server_that_never_answers_is_given_up(server: EmbeddingServer) -> None:
-    made = EndpointEmbedder("m", server.url, 4, patience=Patience(attempts=2, timeout=0.1, pause=0.0))
+    made = EndpointEmbedder("m", server.url, 4, patience=Patience(tries=2, timeout=0.1, first=0.0))
     server.script = [Reply(hang=True)] * 2
     with pytest.raises(ModelUnavailableError, match=r"no reply within 0\.1 s"):
         await made.embed(["x"])
@@ -116,7 +117,7 @@ async def test_pauses_double_and_a_retry_after_is_kept_within_bounds(
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
 
-    made = EndpointEmbedder("m", server.url, 4, patience=Patience(attempts=6, pause=0.5))
+    made = EndpointEmbedder("m", server.url, 4, patience=Patience(tries=6, first=0.5))
     monkeypatch.setattr(made, "_sleep", sleep)
     asks = [{}, {"Retry-After": "3"}, {"Retry-After": "99999"}, {"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}, {}]
     server.script = [Reply(429, b"", headers) for headers in asks]
