@@ -104,6 +104,7 @@ class Store(ABC):
     async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
         """Erase memories and the text of the turns they come from, for good (see `erasure.plan_erasure`).
 
+        Once for its `key`, as `write`: a key of the log returns its revision and erases nothing.
         Like `erase_bank` it leaves a record of what was erased, in the same transaction (see `erased`).
         """
 

@@ -220,6 +220,8 @@ class InMemoryStore(Store):
 
     async def erase(self, bank: str, memories: Sequence[str], key: str, recorded: datetime) -> Revision:
         held = self._change(bank)
+        if done := held.keys.get(key):
+            return done
         found = list(held.memories.some(memories).values())
         erasure = plan_erasure(held.state, found, list(held.keys.values()), list(held.turns.values()), (key, recorded))
         gone = set(erasure.memories)

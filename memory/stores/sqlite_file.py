@@ -19,7 +19,7 @@ from memory_r1.memory.stores import sqlite_rows as rows
 from memory_r1.memory.stores.sqlite_lock import WriteLock
 from memory_r1.memory.stores.sqlite_schema import connect
 from memory_r1.memory.stores.sqlite_search import Searcher
-from memory_r1.memory.stores.sqlite_whole import delete_bank, new_key, note_erased, part, read_erased
+from memory_r1.memory.stores.sqlite_whole import Log, delete_bank, new_key, note_erased, part, read_erased, read_turns
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 
@@ -87,10 +87,8 @@ class SqliteFile:
     def write(self, bank: str, write: Write, vectors: Vectors) -> Receipt:
         with self._transaction():
             key, state = self.find(bank)
-            done = self._rows("SELECT body, seal FROM revision WHERE bank = ? AND key = ?", key, write.key)
-            if done:
-                revision = rows.read_revision(done[0])
-                return Receipt(revision, tuple(rows.fetch_memories(self._rows, key, revision.created)), repeated=True)
+            if done := self._done(key, write.key):
+                return Receipt(done, tuple(rows.fetch_memories(self._rows, key, done.created)), repeated=True)
             made = check_vectors(state, write, vectors)
             old = {m.id: m for m in rows.fetch_memories(self._rows, key, targets(write.operations))}
             asked = [*sources(write.operations), *(turn.id for turn in write.turns)]
@@ -98,6 +96,11 @@ class SqliteFile:
             self._carry_out(key, state, change, made)
         self._searcher.follow(key, state, change, made)
         return Receipt(change.revision, change.created)
+
+    def _done(self, key: int, entry: str) -> Revision | None:
+        """What was logged under the key `entry` already, if anything was."""
+        found = self._rows("SELECT body, seal FROM revision WHERE bank = ? AND key = ?", key, entry)
+        return rows.read_revision(found[0]) if found else None
 
     def _carry_out(self, key: int, before: Bank, change: Change, vectors: Vectors) -> None:
         for seq, turn in enumerate(change.turns, before.turns + 1):
@@ -227,8 +230,10 @@ class SqliteFile:
     def erase(self, bank: str, memories: Sequence[str], entry: tuple[str, datetime]) -> Revision:
         with self._transaction():
             key, state = self.find(bank)
+            if done := self._done(key, entry[0]):
+                return done
             found = rows.fetch_memories(self._rows, key, memories)
-            erasure = plan_erasure(state, found, self.log(bank, 0), self.turns(bank, None), entry)
+            erasure = plan_erasure(state, found, Log(self._db, key), read_turns(self._db, key), entry)
             for id in erasure.memories:
                 self._unindex(key, id)
                 self._rows("DELETE FROM memory WHERE bank = ? AND number = ?", key, rows.number(id))

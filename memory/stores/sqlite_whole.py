@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
 
 from memory_r1.memory.erased import Erased, dump_erased, load_erased
 from memory_r1.memory.store import Part
 from memory_r1.memory.stores import sqlite_rows as rows
+from memory_r1.memory.types import Revision, Turn
 
 Run = Callable[..., list[rows.Row]]
 """Runs one statement and returns its rows."""
@@ -31,6 +33,23 @@ def part(run: Run, key: int, dim: int, numbers: tuple[range, range, range]) -> P
         tuple(rows.read_turn(row) for row in said), tuple(rows.read_memory(row[:-1]) for row in found),
         rows.read_vectors([row[-1] for row in found], dim), tuple(rows.read_revision(row) for row in entries),
     )  # fmt: skip
+
+
+class Log:
+    """The whole log of the bank with this key, read anew, one entry at a time, whenever it is gone through."""
+
+    def __init__(self, db: sqlite3.Connection, key: int) -> None:
+        self._db = db
+        self._key = key
+
+    def __iter__(self) -> Iterator[Revision]:
+        query = "SELECT body, seal FROM revision WHERE bank = ? ORDER BY number"
+        return map(rows.read_revision, self._db.execute(query, (self._key,)))
+
+
+def read_turns(db: sqlite3.Connection, key: int) -> Iterator[Turn]:
+    """All turns of the bank with this key in their order, one at a time."""
+    return map(rows.read_turn, db.execute(f"SELECT {rows.TURN} FROM turn WHERE bank = ? ORDER BY seq", (key,)))
 
 
 def delete_bank(run: Run, key: int) -> None:

@@ -76,6 +76,15 @@ async def test_a_bank_made_again_shows_nothing_of_the_one_before(backend, more: 
         assert after == {"Ann has two dogs", "Ann paints", "Ann swims", *more}
 
 
+async def test_an_erasure_is_carried_out_once_for_its_key(store: Store) -> None:
+    await fill(store, "ann")
+    done = await store.erase("ann", ["m2"], "tidy", NOW)
+    before = await store.dump("ann")
+    assert await store.erase("ann", ["m3"], "tidy", NOW) == done
+    assert await store.erase("ann", ["m3"], "u", NOW) == before.log[3], "the key of a write"
+    assert await store.dump("ann") == before and len(await store.erased()) == 1
+
+
 @pytest.mark.parametrize("more", [(), ("Ann dives",)], ids=["alone", "and another told"])
 async def test_what_one_process_forgets_no_other_shows(backend, more: tuple[str, ...]) -> None:
     if not backend.durable:
