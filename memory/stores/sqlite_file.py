@@ -19,7 +19,16 @@ from memory_r1.memory.stores import sqlite_rows as rows
 from memory_r1.memory.stores.sqlite_lock import WriteLock
 from memory_r1.memory.stores.sqlite_schema import connect
 from memory_r1.memory.stores.sqlite_search import Searcher
-from memory_r1.memory.stores.sqlite_whole import Log, delete_bank, new_key, note_erased, part, read_erased, read_turns
+from memory_r1.memory.stores.sqlite_whole import (
+    Log,
+    delete_bank,
+    new_key,
+    note_erased,
+    part,
+    read_erased,
+    read_turns,
+    vacuum,
+)
 from memory_r1.memory.types import Bank, Hit, Memory, Receipt, Revision, Turn, Write
 
 
@@ -279,7 +288,7 @@ class SqliteFile:
         """
         with self._lock:
             self._rows("INSERT INTO words (words) VALUES ('rebuild')")
-            self._rows("VACUUM")
+            vacuum(self._rows)
             busy = self._rows("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]
             if not busy:
                 self._rows("PRAGMA user_version = 0")

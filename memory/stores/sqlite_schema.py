@@ -48,7 +48,7 @@ CREATE VIRTUAL TABLE words USING fts5(
 _UNAVAILABLE = {
     "SQLITE_BUSY": "it stayed locked by another process: try again, or end the process that writes",
     "SQLITE_LOCKED": "it stayed locked: try again",
-    "SQLITE_FULL": "the disk is full: free some space and try again",
+    "SQLITE_FULL": "the disk is full, or that of temporary files (SQLITE_TMPDIR): free some space and try again",
     "SQLITE_READONLY": "it can't be written: make the file and its folder writable, or choose another --store",
     "SQLITE_PERM": "permission denied: make the file and its folder readable and writable",
     "SQLITE_CANTOPEN": "it can't be opened: check that the folder exists and may be written to",

@@ -13,6 +13,8 @@ from memory_r1.memory.types import Revision, Turn
 Run = Callable[..., list[rows.Row]]
 """Runs one statement and returns its rows."""
 
+IN_MEMORY = 256_000_000
+"""Bytes of a file up to which it is rewritten by a copy in memory."""
 _ERASED = """
 CREATE TABLE IF NOT EXISTS erased (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body TEXT NOT NULL) STRICT"""
 _GONE = "CREATE TABLE IF NOT EXISTS gone (key INTEGER PRIMARY KEY) STRICT"
@@ -67,6 +69,16 @@ def new_key(run: Run) -> int:
     """A key that no bank of the file has or had."""
     tables = ["bank", "gone"] if _has(run, "gone") else ["bank"]
     return 1 + max(run(f"SELECT coalesce(max(key), 0) FROM {table}")[0][0] for table in tables)
+
+
+def vacuum(run: Run) -> None:
+    """Rewrite the file: by a copy in memory, or if it is too large for that by one in SQLite's temporary folder."""
+    large = run("PRAGMA page_count")[0][0] * run("PRAGMA page_size")[0][0] > IN_MEMORY
+    run(f"PRAGMA temp_store = {'FILE' if large else 'MEMORY'}")
+    try:
+        run("VACUUM")
+    finally:
+        run("PRAGMA temp_store = MEMORY")
 
 
 def read_erased(run: Run) -> list[Erased]:

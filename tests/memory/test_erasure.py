@@ -10,6 +10,7 @@ from fault_worker import EMBEDDER, START, put, step, turn
 from processes import content, same, sound, start, traces, uninterrupted, uninterrupted_bank
 
 from memory_r1.memory.errors import StoreUnavailableError
+from memory_r1.memory.stores import sqlite_whole
 from memory_r1.memory.stores.sqlite import SqliteStore
 from memory_r1.memory.types import Add, Write
 
@@ -29,9 +30,14 @@ async def keep_secret(store: SqliteStore, bank: str) -> bytes:
     return (await store.vectors(bank, [receipt.created[0].id])).tobytes()
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize("whole_bank", [False, True])
-async def test_nothing_of_what_was_forgotten_is_left_in_any_file(tmp_path: Path, whole_bank: bool) -> None:
+async def test_nothing_of_what_was_forgotten_is_left_in_any_file(
+    tmp_path: Path, whole_bank: bool, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "m.db"
+    if large:
+        monkeypatch.setattr(sqlite_whole, "IN_MEMORY", 0)
     async with await SqliteStore.open(path) as store:
         for bank in ("a", "b", "c"):
             await uninterrupted_bank(store, bank)
