@@ -172,16 +172,10 @@ class SqliteFile:
         key = self.find(bank)[0]
         if ids is not None:
             return rows.fetch_turns(self._rows, key, ids)
-        found = self._rows(f"SELECT {rows.TURN} FROM turn WHERE bank = ? ORDER BY seq", key)
-        return [rows.read_turn(row) for row in found]
+        return list(read_turns(self._db, key))
 
     def log(self, bank: str, since: int) -> list[Revision]:
-        return self._log(self.find(bank)[0], since)
-
-    def _log(self, key: int, since: int) -> list[Revision]:
-        where = "bank = ? AND number > ? ORDER BY number"
-        found = self._rows(f"SELECT body, seal FROM revision WHERE {where}", key, since)
-        return [rows.read_revision(row) for row in found]
+        return list(Log(self._db, self.find(bank)[0], since))
 
     def vectors(self, bank: str, ids: Sequence[str]) -> Vectors:
         key, state = self.find(bank)
@@ -210,7 +204,7 @@ class SqliteFile:
         with self._view(), contextlib.suppress(UnknownBankError):
             key, state = self.find(new.id)
             stored = rows.fetch_turns(self._rows, key, [turn])
-            ids = [id for entry in self._log(key, state.revision - recent) for id in entry.turns]
+            ids = [id for entry in Log(self._db, key, state.revision - recent) for id in entry.turns]
             return Before(state, stored[0] if stored else None, tuple(rows.fetch_turns(self._rows, key, ids)))
         return Before(self.create(new), None, ())
 

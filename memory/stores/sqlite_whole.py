@@ -38,15 +38,15 @@ def part(run: Run, key: int, dim: int, numbers: tuple[range, range, range]) -> P
 
 
 class Log:
-    """The whole log of the bank with this key, read anew, one entry at a time, whenever it is gone through."""
+    """The log of the bank with this key after revision `since`: read anew, entry by entry, at each iteration."""
 
-    def __init__(self, db: sqlite3.Connection, key: int) -> None:
+    def __init__(self, db: sqlite3.Connection, key: int, since: int = 0) -> None:
         self._db = db
-        self._key = key
+        self._which = (key, since)
 
     def __iter__(self) -> Iterator[Revision]:
-        query = "SELECT body, seal FROM revision WHERE bank = ? ORDER BY number"
-        return map(rows.read_revision, self._db.execute(query, (self._key,)))
+        query = "SELECT body, seal FROM revision WHERE bank = ? AND number > ? ORDER BY number"
+        return map(rows.read_revision, self._db.execute(query, self._which))
 
 
 def read_turns(db: sqlite3.Connection, key: int) -> Iterator[Turn]:
