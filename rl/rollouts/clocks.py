@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from memory_r1.rl.rollouts.floor import leave
 from memory_r1.rl.rollouts.types import Seconds
 
 T = TypeVar("T")
@@ -89,7 +90,11 @@ class Clocks:
             ledger.environment += self._own.leave(entered)
 
     async def call(self, phase: Phase, ledger: Ledger, work: Coroutine[Any, Any, T]) -> T:
-        """What `work`, a call of a model, returns; its share of the time is charged to `phase` of `ledger`."""
+        """What `work`, a call of a model, returns; its share of the time is charged to `phase` of `ledger`.
+
+        Ends the rollout's turn on the floor.
+        """
+        leave()
         entered = self._calls.enter()
         try:
             return await _Apart(work, self._stretch)

@@ -26,6 +26,7 @@ from memory_r1.rl.rewards.compose import Rewards, Scored
 from memory_r1.rl.rollouts.alike import Alike
 from memory_r1.rl.rollouts.clocks import Clocks, Ledger
 from memory_r1.rl.rollouts.errors import RolloutLostError
+from memory_r1.rl.rollouts.floor import Floor
 from memory_r1.rl.rollouts.recent import Once
 from memory_r1.rl.rollouts.scene import Cast, Scene, SceneStore, Timed, Told, Voice, staged
 from memory_r1.rl.rollouts.snapshots import BANK, Place, Snapshots, follow
@@ -86,6 +87,7 @@ class Player:
         self.rewards = rewards
         self.embedder: Embedder = KeptVectors(embedder)
         self.clocks = Clocks()
+        self.floor = Floor()
         self.snapshots = Snapshots(self.embedder, rules.snapshots)
         self._answers: Once[tuple[str, str, str], Reply] = Once(rules.answers)
         self.decided: Alike[Played] = Alike(rules.snapshots)
@@ -98,7 +100,8 @@ class Player:
     async def kept(self, row: Row, ledger: Ledger, play: Callable[[], Awaitable[T]]) -> T:
         """What `play` returns, at the first of `rules.retries` + 1 attempts that no model and no store fails."""
         attempt = 1
-        with self.clocks.rollout(ledger):
+        with self.clocks.rollout(ledger), self.floor.seat():
+            await self.floor.take()
             while True:
                 try:
                     return await play()
@@ -126,9 +129,10 @@ class Player:
     async def decide(self, row: ManagerRow, number: int, place: Place, policy: Completer, ledger: Ledger) -> Played:
         """One decision: step `number` of `row` on the bank at `place`."""
         state = (row.id, number, row.steps[number], place.digest, place.right)
-        heard = await self.decided.play(
-            state, Timed(policy, self.clocks, ledger), lambda voice: self._decide(row, number, place, voice, ledger)
-        )
+        asked = Timed(policy, self.clocks, self.floor, ledger)
+        with self.floor.seat():
+            await self.floor.take()
+            heard = await self.decided.play(state, asked, lambda voice: self._decide(row, number, place, voice, ledger))
         played = heard.played
         return replace(played, decision=replace(played.decision, call=heard.call))
 
@@ -179,7 +183,7 @@ class Player:
         """The policy's answer to the question of `row`."""
         place = await self.start(row)
         heard = await self.answered.play(
-            (row.id, row.question, place.digest), Timed(policy, self.clocks, ledger),
+            (row.id, row.question, place.digest), Timed(policy, self.clocks, self.floor, ledger),
             lambda voice: self._answered(row, place, voice, ledger),
         )  # fmt: skip
         return replace(heard.played, call=heard.call)

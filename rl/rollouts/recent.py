@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from memory_r1.rl.rollouts.floor import leave
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -48,12 +50,13 @@ class Once(Generic[K, V]):
         """The value of `key`, by `make` unless it is there or on its way.
 
         What `make` raises reaches all who wait, and nothing is kept. When its caller is cancelled, one of those who
-        wait makes the value.
+        wait makes the value. A rollout that waits gives up the floor, for which the one that makes may be waiting.
         """
         while (found := self._done.get(key)) is None:
             making = self._making.get(key)
             if making is None:
                 return await self._make(key, make)
+            leave()
             await asyncio.shield(making)
         return found
 

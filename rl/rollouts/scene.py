@@ -21,6 +21,7 @@ from memory_r1.memory.store import NONE, Dump, Part, Source, Store, Vectors
 from memory_r1.memory.stores.memory import InMemoryStore
 from memory_r1.memory.types import Answer, Bank, Fact, Hit, Memory, Receipt, Revision, Turn, Write
 from memory_r1.rl.rollouts.clocks import Clocks, Ledger
+from memory_r1.rl.rollouts.floor import Floor
 
 
 @dataclass(slots=True)
@@ -67,15 +68,18 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """`policy`, whose time is charged to `ledger` as generation."""
+    """`policy`, whose time is charged to `ledger` as generation; with its reply the rollout takes `floor` again."""
 
     policy: Completer
     clocks: Clocks
+    floor: Floor
     ledger: Ledger
 
     async def complete(self, messages: Sequence[Message]) -> Completion:
         """The policy's reply."""
-        return await self.clocks.call("generation", self.ledger, self.policy.complete(messages))
+        said = await self.clocks.call("generation", self.ledger, self.policy.complete(messages))
+        await self.floor.take()
+        return said
 
 
 class Cast:
