@@ -46,11 +46,12 @@ def _row(text: str) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the rollouts of a process play. `max_tokens`: of a reply."""
+    """Where the rollouts of a process play. `max_tokens`: of a reply; `seeded`: whether each reply has its own seed."""
 
     settings: TrainingSettings
     environment: Environment
     max_tokens: int
+    seeded: bool
 
 
 class RolloutLoop(AgentLoopBase):
@@ -61,7 +62,10 @@ class RolloutLoop(AgentLoopBase):
     async def run(  # pyright: ignore[reportIncompatibleMethodOverride] - verl takes a list, too
         self, sampling_params: dict[str, Any], **kwargs: Any
     ) -> list[AgentLoopOutput]:
-        """Run the row in `kwargs["row"]` once. Every decision that the policy was asked for is one output."""
+        """Run the row in `kwargs["row"]` once. Every decision that the policy was asked for is one output.
+
+        `kwargs["validate"]`: whether the records go with the outputs for validation, too.
+        """
         version = int(kwargs["global_steps"]) - 1
         try:
             place = self._place
@@ -75,8 +79,8 @@ class RolloutLoop(AgentLoopBase):
                 log.error("rollout of row %s lost: %s", name, error)
             else:
                 log.exception("rollout of row %s lost by a defect", name)
-            return self._outputs([Sample(None, lost_record(name))], (version, version))
-        return self._outputs(samples, policy.versions or (version, version))
+            return self._outputs([Sample(None, lost_record(name))], (version, version), kwargs.get("validate", False))
+        return self._outputs(samples, policy.versions or (version, version), kwargs.get("validate", False))
 
     @abstractmethod
     async def _play(self, place: Place, row: Row, policy: ServerPolicy, step: int) -> Episode:
@@ -89,7 +93,8 @@ class RolloutLoop(AgentLoopBase):
         if key not in self._places:
             settings, trained = read_settings(self.config), Policy.at(path)
             most = trained.max_tokens(settings, self.rollout_config.response_length)
-            self._places[key] = Place(settings, build_environment(settings, trained), most)
+            seeded = self.rollout_config.name == LOCAL
+            self._places[key] = Place(settings, build_environment(settings, trained), most, seeded)
             # What a process has loaded by now stays: collecting garbage need not walk over it between rollouts.
             gc.collect()
             gc.freeze()
@@ -97,16 +102,16 @@ class RolloutLoop(AgentLoopBase):
 
     def _seed(self, place: Place, kwargs: dict[str, Any]) -> str:
         """Names this rollout among all of the run; "" where the servers' own order of sampling is good enough."""
-        if self.rollout_config.name != LOCAL:
+        if not place.seeded:
             return ""
         one = (place.settings.seed, kwargs["global_steps"], kwargs["extra_info"]["index"], kwargs["session_id"])
         return "/".join(map(str, one))
 
-    def _outputs(self, samples: Sequence[Sample], versions: tuple[int, int]) -> list[AgentLoopOutput]:
-        told = json.dumps([asdict(sample.record) for sample in samples])
+    def _outputs(self, samples: Sequence[Sample], versions: tuple[int, int], validate: bool) -> list[AgentLoopOutput]:
+        told = {RECORDS: json.dumps([asdict(sample.record) for sample in samples])} if validate else {}
         return [self._output(sample, told, versions) for sample in samples]
 
-    def _output(self, sample: Sample, records: str, versions: tuple[int, int]) -> AgentLoopOutput:
+    def _output(self, sample: Sample, told: dict[str, str], versions: tuple[int, int]) -> AgentLoopOutput:
         """The sample as verl wants it; one without tokens has a single one, masked."""
         tokenizer: Any = self.tokenizer
         record, end = sample.record, int(tokenizer.eos_token_id)
@@ -121,7 +126,7 @@ class RolloutLoop(AgentLoopBase):
             metrics={"generate_sequences": record.generation_s},  # pyright: ignore[reportArgumentType] - pydantic
             extra_fields={
                 RECORD: asdict(record),
-                "reward_extra_info": {RECORDS: records},
+                "reward_extra_info": told,
                 "min_global_steps": versions[0],
                 "max_global_steps": versions[1],
                 "turn_scores": [],

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,50 +18,25 @@ import transfer_queue as tq
 from omegaconf import DictConfig
 from tensordict import TensorDict
 from transfer_queue import KVBatchMeta
+from verl.trainer.ppo.padding_utils import upsample_batch_to_divisible_size
 from verl.trainer.ppo.v1 import PPOTrainerSync
 from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 from verl.utils import tensordict_utils as tu
+from verl.utils.seqlen_balancing import log_seqlen_unbalance
 
 from memory_r1.rl.rollouts.types import Record
 from memory_r1.rl.trainer import metrics as measured
 from memory_r1.rl.trainer.advantages import shuffled
 from memory_r1.rl.trainer.best import Best
+from memory_r1.rl.trainer.buffer import Buffer
 from memory_r1.rl.trainer.errors import RolloutsLostError
 from memory_r1.rl.trainer.records import of_sample, of_validation
 from memory_r1.rl.trainer.settings import read_settings
+from memory_r1.rl.trainer.workers import LoopManager
 
 log = logging.getLogger(__name__)
 
-POLL_SHARE, POLL_LEAST, POLL_MOST = 0.02, 0.01, 2.0
-"""A look at the queue comes after this share of the time waited so far, but within these seconds of the one before.
-
-verl looks every 2 s, which is longer than a small model's step.
-"""
 VALIDATION = measured.PREFIX + "val/"
-
-
-class Buffer(ReplayBuffer):
-    """verl's, looking more often, and refusing what verl passes over: prompts of which a rollout raised."""
-
-    _began = 0.0
-
-    def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[KVBatchMeta, dict[str, Any]]:
-        """As verl's. Raises RolloutsLostError when verl marked a prompt failed: ours report losses, and never raise."""
-        self._began = time.monotonic()
-        found = super().sample(global_steps=global_steps, partition_id=partition_id, batch_size=batch_size)
-        failed = self.failure_keys[partition_id]
-        if failed:
-            raise RolloutsLostError(
-                f"step {global_steps}: {len(failed)} of {batch_size} prompts failed on their way to the trainer: "
-                "see 'Error in _run_prompt' in the run's log"
-            )
-        return found
-
-    def _wait_for_next_poll(self, partition_id: str, last_debug_time: float) -> float:
-        """As verl's, for a share of the time that was waited already."""
-        waited = time.monotonic() - self._began
-        self.poll_interval = min(max(POLL_SHARE * waited, POLL_LEAST), POLL_MOST)
-        return super()._wait_for_next_poll(partition_id, last_debug_time)
 
 
 class MemoryTrainer(PPOTrainerSync):
@@ -81,6 +55,7 @@ class MemoryTrainer(PPOTrainerSync):
         if sampler.custom_sampler.path or self._resolve_filter_groups_metric():
             return super()._build_replay_buffer()
         return Buffer(
+            settled=lambda seconds: cast(LoopManager, self.agent_loop_manager).settled(seconds),
             trainer_mode=self.trainer_mode,
             trainer_config=self.config.trainer.v1.get(self.trainer_mode, {}),
             max_off_policy_threshold=sampler.max_off_policy_threshold,
@@ -106,6 +81,24 @@ class MemoryTrainer(PPOTrainerSync):
         if self.use_critic and not self.config.critic.use_dynamic_bsz:
             sizes.append(self.config.critic.forward_micro_batch_size_per_gpu * dp_size)
         return math.lcm(super()._get_required_batch_multiple(dp_size), *sizes)
+
+    def _balance_batch(
+        self,
+        batch: KVBatchMeta,
+        metrics: dict[str, Any],
+        logging_prefix: str = "global_seqlen",
+        keep_minibatch: bool = False,
+    ) -> KVBatchMeta:
+        """As verl's, which shares out rows (n log n, in Python) also where one rank gets all, in the order they had."""
+        group: Any = self.actor_rollout_wg
+        ranks = group._dispatch_info.get("actor") or group._query_dispatch_info("actor")
+        if max(ranks) > 0:
+            return super()._balance_batch(batch, metrics, logging_prefix, keep_minibatch)
+        multiple = self._get_required_batch_multiple(1)
+        batch = upsample_batch_to_divisible_size(batch, multiple, self.tokenizer.eos_token_id)
+        lengths = [tag["seq_len"] for tag in batch.tags]
+        metrics.update(log_seqlen_unbalance(lengths, [list(range(len(lengths)))], logging_prefix))
+        return batch
 
     def _compute_advantage(self, batch: KVBatchMeta, metrics: dict[str, Any]) -> KVBatchMeta:
         """As verl's, of each decision's own reward within its own group. Raises RolloutsLostError."""

@@ -1,91 +1,32 @@
 """verl's workers of agent loops, without what costs nothing beside a large model and much beside a tiny one.
 
 one loop of each kind in a process    verl instantiates one by Hydra for each rollout; ours keep nothing of a rollout
-one put into the queue for many       verl puts each rollout by itself, and a put costs much, whatever it holds
-no columns that nobody reads again    `row` is longer than its samples
+one put into the queue for many       verl puts each rollout, and each prompt's status twice, by itself (`outbox`)
+the end is told                       verl's trainer looks into the queue until it finds it
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, cast
 
 import hydra
 import ray
-import torch
-import transfer_queue as tq
 from verl.experimental.agent_loop.agent_loop import (
     AgentLoopBase,
-    AgentLoopOutput,
     DictConfigWrap,
     ToolListWrap,
     _agent_loop_registry,
 )
 from verl.trainer.ppo.v1 import AgentLoopManagerTQ, AgentLoopWorkerTQ
-from verl.utils.tensordict_utils import list_of_dict_to_tensordict
+from verl.trainer.ppo.v1.agent_loop_tq import apply_greedy_sampling_params
+
+from memory_r1.rl.trainer.errors import RolloutsLostError
+from memory_r1.rl.trainer.outbox import Outbox, Queued, Status, queued
 
 _Worker: Any = cast(Any, AgentLoopWorkerTQ).__ray_metadata__.modified_class
 """The class behind verl's Ray actor, which can't be subclassed itself."""
-SPENT = frozenset({
-    "row", "raw_prompt", "prompt", "dummy_tensor", "tools_kwargs", "interaction_kwargs", "extra_info", "index",
-})  # fmt: skip
-"""Columns of a row that nobody reads after its rollout."""
-GATHERING = 0.005
-"""Seconds that a put waits for rollouts that end just after the first one of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """One sample as the queue takes it."""
-
-    key: str
-    fields: Mapping[str, Any]
-    tag: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Samples that are put together. `error`: why they could not be."""
-
-    samples: list[Queued] = field(default_factory=list[Queued])
-    error: BaseException | None = None
-
-
-class Outbox:
-    """The way into one partition of verl's queue: what gets ready while a put is under way goes with the next one."""
-
-    def __init__(self, partition: str) -> None:
-        self._partition = partition
-        self._batch = _Batch()
-        self._sending = asyncio.Lock()
-
-    async def put(self, samples: Sequence[Queued]) -> None:
-        """Returns when `samples` are in the queue. Raises what putting them, and those they went with, raised."""
-        if not samples:
-            return
-        batch = self._batch
-        batch.samples += samples
-        async with self._sending:
-            if batch is self._batch:
-                await asyncio.sleep(GATHERING)
-                self._batch = _Batch()
-                await self._send(batch)
-        if batch.error is not None:
-            raise batch.error
-
-    async def _send(self, batch: _Batch) -> None:
-        try:
-            await tq.async_kv_batch_put(
-                keys=[one.key for one in batch.samples],
-                fields=list_of_dict_to_tensordict([dict(one.fields) for one in batch.samples]),
-                tags=[dict(one.tag) for one in batch.samples],
-                partition_id=self._partition,
-            )
-        except BaseException as error:
-            batch.error = error
-            raise
 
 
 class LoopWorker(_Worker):
@@ -94,7 +35,35 @@ class LoopWorker(_Worker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._loops: dict[str, AgentLoopBase] = {}
-        self._outboxes = {"train": Outbox("train"), "val": Outbox("val")}
+        self._outboxes = {False: Outbox("train"), True: Outbox("val")}
+
+    async def generate_sequences(self, batch: Any) -> None:
+        """As verl's: begin the rollouts of `batch`, and don't wait for them."""
+        running: dict[str, Status] = dict.fromkeys(batch["uid"], "running")
+        validate = "validate" in batch and batch["validate"]
+        await self._outboxes[bool(validate)].mark(running)
+        await super().generate_sequences(batch)
+
+    async def settled(self) -> None:
+        """Returns when no rollout runs any more and all samples are in the queue. Raises what putting them raised."""
+        while self.background_tasks:
+            await asyncio.gather(*self.background_tasks)
+
+    async def _run_prompt(
+        self, prompt: dict[str, Any], sampling_params: dict[str, Any], trajectory: dict[str, Any], trace: bool = False
+    ) -> None:
+        """As verl's: run the rollouts of one prompt."""
+        validate = bool(trajectory["validate"])
+        config = self.config.actor_rollout_ref.rollout
+        count = prompt.pop("__rollout_n__", config.val_kwargs.n if validate else config.n)
+        sampling = dict(sampling_params)
+        if not prompt.pop("__do_sample__", True) and not validate:
+            apply_greedy_sampling_params(sampling)
+        runs = [
+            asyncio.create_task(self._run_agent_loop(sampling, trajectory, session_id=number, trace=trace, **prompt))
+            for number in range(int(count))
+        ]
+        await self._outboxes[validate].settle(prompt["uid"], _all(runs))
 
     async def _run_agent_loop(
         self,
@@ -104,14 +73,14 @@ class LoopWorker(_Worker):
         agent_name: str,
         trace: bool = True,
         **row: Any,
-    ) -> None:
-        """Run one rollout; it ends when its samples are in the queue."""
-        kept = {name: value for name, value in row.items() if name not in SPENT}
-        output = cast(Any, await self._loop(agent_name).run(sampling_params, **row))
+    ) -> Sequence[Queued]:
+        """Run one rollout: its samples. Where verl has more to do with them, verl puts them into the queue itself."""
+        validate = bool(trajectory["validate"])
+        output = cast(Any, await self._loop(agent_name).run(sampling_params, validate=validate, **row))
         if self.distillation_enabled or self.processor is not None:
-            await self._agent_loop_postprocess(output, trajectory["validate"], **kept)
-        else:
-            await self._outboxes["val" if trajectory["validate"] else "train"].put(queued(output, kept))
+            await self._agent_loop_postprocess(output, validate, **row)
+            return ()
+        return queued(output, row)
 
     def _loop(self, name: str) -> AgentLoopBase:
         """The loop `name`, made as verl makes it for a rollout. Raises KeyError for one that is not registered."""
@@ -130,32 +99,13 @@ class LoopWorker(_Worker):
         return self._loops[name]
 
 
-def queued(outputs: Sequence[AgentLoopOutput], row: Mapping[str, Any]) -> list[Queued]:
-    """The outputs of one rollout of `row` as verl's `AgentLoopWorkerTQ` would queue them, each with its own reward.
-
-    Mirrors `_agent_loop_postprocess` for text alone, without a teacher and with rewards that are known.
-    """
-    found: list[Queued] = []
-    for number, output in enumerate(outputs):
-        fields = {**output.as_dict(), **row}
-        ids = torch.cat([fields["prompts"], fields["responses"]])
-        fields |= {
-            "loss_mask": fields["response_mask"],
-            "input_ids": ids,
-            "position_ids": torch.arange(len(ids)),
-            "multi_modal_inputs": {},
-        }
-        tag = {
-            "status": "success",
-            "prompt_len": len(fields["prompts"]),
-            "response_len": len(fields["responses"]),
-            "seq_len": len(ids),
-            "global_steps": row["global_steps"],
-            "min_global_steps": output.extra_fields["min_global_steps"],
-            "max_global_steps": output.extra_fields["max_global_steps"],
-        }
-        found.append(Queued(f"{row['uid']}_{row['session_id']}_{number}", fields, tag))
-    return found
+async def _all(runs: Sequence[asyncio.Task[Sequence[Queued]]]) -> list[Queued]:
+    """The samples of `runs`. Raises what one raised when all have ended: none writes after its prompt has failed."""
+    found = await asyncio.gather(*runs, return_exceptions=True)
+    errors = [one for one in found if isinstance(one, BaseException)]
+    if errors:
+        raise errors[0]
+    return [sample for one in found if not isinstance(one, BaseException) for sample in one]
 
 
 class LoopManager(AgentLoopManagerTQ):
@@ -164,3 +114,18 @@ class LoopManager(AgentLoopManagerTQ):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.agent_loop_workers_class = ray.remote(LoopWorker)
+        self._ends: list[Any] = []
+
+    def settled(self, seconds: float) -> bool:
+        """Whether no rollout runs any more, after waiting `seconds` at most. Raises RolloutsLostError.
+
+        That is where a worker has died or can't reach the queue; verl would wait on.
+        """
+        self._ends = self._ends or [cast(Any, worker).settled.remote() for worker in self.agent_loop_workers]
+        over, running = ray.wait(self._ends, num_returns=len(self._ends), timeout=seconds)
+        try:
+            ray.get(over)
+        except Exception as error:
+            raise RolloutsLostError(f"a process that rolls out failed: {error}") from error
+        self._ends = self._ends if running else []
+        return not running

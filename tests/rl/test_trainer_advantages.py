@@ -1,10 +1,13 @@
-"""Advantages of decisions: equal to verl's GRPO where that is defined, blind to what was lost; how many there are."""
+"""Advantages of decisions: equal to verl's GRPO where that is defined, blind to what was lost; how many there are,
+and in which order one rank gets them."""
 
 from tests import verl_imports  # noqa: F401  isort: skip - first of all that imports verl
 
 import copy
 import math
 from functools import cache
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig, OmegaConf
+from transfer_queue import KVBatchMeta
 from verl.trainer.ppo.core_algos import compute_grpo_outcome_advantage, get_adv_estimator_fn
+from verl.trainer.ppo.v1 import PPOTrainerSync
 
 from memory_r1.rl.trainer.advantages import grpo_decisions, shuffled
 from memory_r1.rl.trainer.configs import Algorithm, compose_config, find
@@ -117,3 +122,19 @@ def test_any_number_of_decisions_is_filled_up_to_what_each_phase_divides(
     assert not filled(rows, {**sizes, "critic.forward_micro_batch_size_per_gpu": 5}, "ppo") % 10
     dynamic = {f"{policy}.{one}.log_prob_use_dynamic_bsz": True for one in ("rollout", "ref")}
     assert filled(1, {**sizes, **dynamic}) == 2 * mini
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_rows_are_shared_out_as_by_verl(ranks: int) -> None:
+    trainer: Any = MemoryTrainer.__new__(MemoryTrainer)
+    trainer._get_required_batch_multiple = lambda dp_size: dp_size
+    trainer.tokenizer = SimpleNamespace(eos_token_id=0)
+    trainer.actor_rollout_wg = SimpleNamespace(_dispatch_info={}, _query_dispatch_info=lambda role: list(range(ranks)))
+    found: list[tuple[list[str], dict[str, float]]] = []
+    for kind in (MemoryTrainer, PPOTrainerSync):
+        tags = [{"seq_len": length} for length in (300, 260, 20, 41, 7, 90)]
+        batch, metrics = KVBatchMeta(partition_id="train", keys=list("abcdef"), tags=tags), dict[str, float]()
+        shared = kind._balance_batch(trainer, batch, metrics)
+        found.append((shared.keys, metrics))
+    assert found[0] == found[1]
+    assert (found[0][0] == list("abcdef")) == (ranks == 1)

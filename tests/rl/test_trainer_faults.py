@@ -29,6 +29,13 @@ def test_lost_rollouts_are_masked_and_counted_and_too_many_fail_the_run(tmp_path
     assert "a failure made for this test" in log
 
 
+def test_a_process_that_dies_while_it_rolls_out_ends_the_run_and_says_so(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="exit 1"):
+        train(tmp_path, *prepared(tmp_path), "trainer.total_training_steps=3", seconds=300, plugin="dying_worker")
+    assert [step["training/global_step"] for step in metrics(tmp_path)] == [1]
+    assert "RolloutsLostError: a process that rolls out failed" in (tmp_path / "log.txt").read_text(errors="replace")
+
+
 def test_a_killed_run_goes_on_from_its_newest_checkpoint(tmp_path: Path) -> None:
     options = [*prepared(tmp_path), "trainer.save_freq=2", "trainer.total_training_steps=6"]
     child = start(tmp_path, *options)

@@ -61,16 +61,18 @@ def tokenizer(model: Path) -> Any:
 async def play(
     kind: type[RolloutLoop], row: Any, server: Server, tokenizer: Any, model: Path, **given: Any
 ) -> list[AgentLoopOutput]:
-    """One rollout of `row`. `given`: keys of memory_r1, and `sampling`, `prompt_length`."""
+    """One rollout of `row`. `given`: keys of memory_r1, and `sampling`, `prompt_length`, `validate`."""
     sampling, prompt_length = given.pop("sampling", SAMPLED), given.pop("prompt_length", 3000)
+    validate = given.pop("validate", True)
     rollout = {"prompt_length": prompt_length, "response_length": 200, "name": "local"}
     config = OmegaConf.create(
         {"actor_rollout_ref": {"rollout": rollout, "model": {"path": str(model)}}, "memory_r1": given, "data": {}}
     )
     wrapped = DictConfigWrap(config), server, tokenizer, None, object, DictConfigWrap(config.data)
     return await kind(*wrapped).run(  # pyright: ignore[reportArgumentType] - a scripted server
-        dict(sampling), row=to_json(row), global_steps=7, session_id=0, extra_info={"index": 3}, uid="u", raw_prompt=[]
-    )
+        dict(sampling), row=to_json(row), global_steps=7, session_id=0, extra_info={"index": 3}, uid="u", raw_prompt=[],
+        validate=validate,
+    )  # fmt: skip
 
 
 def manager_row(kind: str) -> ManagerRow:
@@ -91,6 +93,12 @@ async def test_a_decision_is_a_sample_with_its_tokens_as_they_were_sampled(token
     assert of_validation(output.extra_fields["reward_extra_info"]["records"]) == [record]
     assert output.extra_fields["max_global_steps"] == 6
     assert record.environment_s > 0
+
+
+async def test_while_training_a_sample_has_its_own_record_alone(tokenizer: Any, model: Path) -> None:
+    (output,) = await play(ManagerLoop, manager_row("add"), Server(tokenizer, NOOP), tokenizer, model, validate=False)
+    assert of_sample(output.extra_fields).operations == ("noop",)
+    assert output.extra_fields["reward_extra_info"] == {}
 
 
 async def test_noop_where_noop_is_right_earns_it_all(tokenizer: Any, model: Path) -> None:

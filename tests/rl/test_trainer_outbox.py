@@ -1,6 +1,7 @@
 """Samples on their way into verl's queue: what verl itself would queue, many of them in one put."""
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from tests import verl_imports  # noqa: F401  isort: skip - first of all that imports verl
 
 import torch
+from transfer_queue.metadata import extract_field_schema
 from verl.experimental.agent_loop.agent_loop import AgentLoopOutput
 from verl.trainer.ppo.v1 import agent_loop_tq
+from verl.utils.tensordict_utils import list_of_dict_to_tensordict
 
-from memory_r1.rl.trainer import workers
-from memory_r1.rl.trainer.workers import LoopWorker, Outbox, queued
+from memory_r1.rl.trainer import outbox as module
+from memory_r1.rl.trainer.outbox import UNREAD, Outbox, Queued, columns, queued
+from memory_r1.rl.trainer.workers import LoopWorker
 
 ROW = {"uid": "u1", "session_id": 3, "global_steps": 7, "index": 5, "data_source": "world"}
 
@@ -33,44 +37,86 @@ def output(reward: float, prompt: int = 4, response: int = 3) -> AgentLoopOutput
 
 
 class Queue:
-    """verl's queue, as far as putting goes."""
+    """verl's queue, as far as putting goes. `fails`: raised by the puts to come that carry samples, one each."""
 
     def __init__(self) -> None:
-        self.puts: list[dict[str, Any]] = []
+        self.puts: list[list[str]] = []
+        self.fields: list[Any] = []
+        self.status: dict[str, list[str]] = {}
+        self.partitions: set[str] = set()
+        self.fails: list[Exception] = []
 
-    async def async_kv_batch_put(self, **put: Any) -> None:
+    async def async_kv_batch_put(
+        self, keys: list[str], partition_id: str, tags: Sequence[dict[str, Any]], fields: Any = None
+    ) -> None:
         await asyncio.sleep(0)
-        self.puts.append(put)
+        self.partitions.add(partition_id)
+        if fields is None:
+            for key, tag in zip(keys, tags, strict=True):
+                self.status.setdefault(key, []).append(tag["status"])
+            return
+        if self.fails:
+            raise self.fails.pop()
+        self.puts.append(keys)
+        self.fields.append(fields)
 
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     made = Queue()
-    monkeypatch.setattr(workers, "tq", made)
+    monkeypatch.setattr(module, "tq", made)
     monkeypatch.setattr(agent_loop_tq, "tq", made)
     return made
 
 
-def worker(loop: Any) -> Any:
-    """A worker without Ray, a config or servers, whose loop is `loop`."""
+def worker(run: Any = None, rollouts: int = 2) -> Any:
+    """A worker without Ray and servers, whose loop is `run`."""
     made = object.__new__(LoopWorker)
     made.distillation_enabled, made.processor, made.reward_loop_worker_handles = False, None, []
-    made._loops, made._outboxes = {"manager": loop}, {"train": Outbox("train"), "val": Outbox("val")}
+    made._loops = {"manager": SimpleNamespace(run=run)}
+    made._outboxes = {False: Outbox("train"), True: Outbox("val")}
+    many = SimpleNamespace(n=rollouts, val_kwargs=SimpleNamespace(n=1))
+    made.config = SimpleNamespace(actor_rollout_ref=SimpleNamespace(rollout=many))
     return made
 
 
-async def test_what_is_queued_is_what_verl_would_queue(queue: Queue) -> None:
+def prompt(uid: str, **columns: Any) -> dict[str, Any]:
+    return {"uid": uid, "global_steps": 7, "row": "long", "agent_name": "manager", **columns}
+
+
+async def run_all(made: Any, prompts: Sequence[dict[str, Any]], validate: bool = False) -> None:
+    await asyncio.gather(*[made._run_prompt(one, {"temperature": 1.0}, {"validate": validate}) for one in prompts])
+
+
+async def some(*samples: Queued, seconds: float = 0.0) -> list[Queued]:
+    await asyncio.sleep(seconds)
+    return list(samples)
+
+
+async def test_what_is_queued_is_what_verl_would_queue_but_for_what_nobody_reads(queue: Queue) -> None:
     (ours,) = queued([output(0.5)], ROW)
-    await worker(None)._agent_loop_postprocess([output(0.5)], False, **ROW)
-    (theirs,) = queue.puts
-    assert theirs["keys"] == [ours.key]
-    assert theirs["tags"] == [ours.tag]
-    row = theirs["fields"][0]
-    assert set(row.keys()) == set(ours.fields)
+    await worker()._agent_loop_postprocess([output(0.5)], False, **ROW)
+    assert queue.puts == [[ours.key]]
+    row = queue.fields[0][0]
+    assert set(row.keys()) - UNREAD == set(ours.fields)
     for name, value in ours.fields.items():
         if isinstance(value, torch.Tensor):
             assert torch.equal(row[name], value), name
             assert row[name].dtype == value.dtype, name
+
+
+@pytest.mark.parametrize("lengths", [(3, 3, 3), (3, 5, 1), (2,)], ids=str)
+def test_columns_are_verls_to_the_queue(lengths: Sequence[int]) -> None:
+    rows = [dict(one.fields) for n in lengths for one in queued([output(0.5, 2 * n, n)], ROW)]
+    ours, theirs = columns(rows), list_of_dict_to_tensordict(rows)
+    assert extract_field_schema(ours) == extract_field_schema(theirs)
+    for name in rows[0]:
+        mine, other = ours[name], theirs[name]
+        if isinstance(mine, torch.Tensor):
+            pairs = zip(mine.unbind(), other.unbind(), strict=True)
+            assert all(torch.equal(one, two) for one, two in pairs), name
+        else:
+            assert list(mine) == list(other), name
 
 
 def test_each_decision_of_a_rollout_keeps_its_own_reward() -> None:
@@ -79,65 +125,102 @@ def test_each_decision_of_a_rollout_keeps_its_own_reward() -> None:
     assert [float(one.fields["rm_scores"].sum()) for one in found] == [0.0, 1.0]
 
 
-async def test_what_ends_together_is_put_together_and_without_what_nobody_reads(queue: Queue) -> None:
+async def test_what_ends_at_different_times_is_put_once_when_nothing_runs(queue: Queue) -> None:
     async def run(sampling: dict[str, Any], **row: Any) -> list[AgentLoopOutput]:
-        assert row["row"] == "long"
+        assert (row["row"], row["validate"]) == ("long", False)
+        await asyncio.sleep(0.02 * int(row["uid"][1]))
         return [output(0.5)] * (row["session_id"] + 1)
 
-    made = worker(SimpleNamespace(run=run))
-    rows = [{**ROW, "session_id": number, "row": "long", "agent_name": "manager"} for number in range(3)]
-    await asyncio.gather(*[made._run_agent_loop({}, {"validate": True}, **row) for row in rows])
+    await run_all(worker(run), [prompt("u0"), prompt("u1"), prompt("u2", __rollout_n__=1)])
     (put,) = queue.puts
-    assert sorted(put["keys"]) == ["u1_0_0", "u1_1_0", "u1_1_1", "u1_2_0", "u1_2_1", "u1_2_2"]
-    assert put["partition_id"] == "val"
-    assert set(put["fields"].keys()).isdisjoint({"row", "index"})
+    assert sorted(put) == ["u0_0_0", "u0_1_0", "u0_1_1", "u1_0_0", "u1_1_0", "u1_1_1", "u2_0_0"]
+    assert queue.status == {"u0": ["finished"], "u1": ["finished"], "u2": ["finished"]}
+    assert queue.partitions == {"train"}
 
 
-async def test_what_ends_during_a_put_goes_with_the_next(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    gate = asyncio.Event()
-    under_way: list[int] = []
+async def test_validation_rolls_out_as_often_as_it_says_and_apart(queue: Queue) -> None:
+    async def run(sampling: dict[str, Any], **row: Any) -> list[AgentLoopOutput]:
+        assert row["validate"] and sampling["temperature"] == 1.0
+        return [output(0.5)]
 
-    async def slow(**put: Any) -> None:
-        under_way.append(len(put["keys"]))
-        await gate.wait()
-        queue.puts.append(put)
+    await run_all(worker(run), [prompt("u0", __do_sample__=False)], validate=True)
+    assert (queue.puts, queue.partitions) == ([["u0_0_0"]], {"val"})
 
-    monkeypatch.setattr(queue, "async_kv_batch_put", slow)
+
+async def test_a_prompt_that_is_not_to_be_sampled_is_greedy(queue: Queue) -> None:
+    async def run(sampling: dict[str, Any], **row: Any) -> list[AgentLoopOutput]:
+        assert sampling["temperature"] == 0
+        return [output(0.5)]
+
+    await run_all(worker(run), [prompt("u0", __do_sample__=False)])
+    assert queue.status == {"u0": ["finished"]}
+
+
+async def test_much_is_put_while_others_run(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    outbox, last = Outbox("train"), asyncio.Event()
+
+    async def late() -> list[Queued]:
+        await last.wait()
+        return queued([output(0.1)], {**ROW, "uid": "late"})
+
+    running = asyncio.create_task(outbox.settle("late", late()))
+    await asyncio.sleep(0)
+    await outbox.settle("u1", some(*queued([output(0.1), output(0.2)], ROW)))
+    assert queue.puts == [["u1_3_0", "u1_3_1"]]
+    last.set()
+    await running
+    assert queue.puts[1:] == [["late_3_0"]]
+
+
+async def test_a_rollout_that_raises_fails_its_prompt_alone_when_its_siblings_have_ended(queue: Queue) -> None:
+    ended: list[str] = []
+
+    async def run(sampling: dict[str, Any], **row: Any) -> list[AgentLoopOutput]:
+        if (row["uid"], row["session_id"]) == ("u0", 0):
+            raise RuntimeError("a defect")
+        await asyncio.sleep(0.01)
+        ended.append(row["uid"])
+        return [output(0.5)]
+
+    await run_all(worker(run), [prompt("u0"), prompt("u1")])
+    assert sorted(ended) == ["u0", "u1", "u1"]
+    assert queue.status == {"u0": ["failure"], "u1": ["finished"]}
+    assert [sorted(put) for put in queue.puts] == [["u1_0_0", "u1_1_0"]]
+
+
+async def test_a_put_that_fails_fails_the_prompts_that_went_with_it_and_no_other(queue: Queue) -> None:
+    queue.fails = [ConnectionError("the queue is gone")]
     outbox = Outbox("train")
-    first = asyncio.create_task(outbox.put(queued([output(0.1)], ROW)))
-    while not under_way:
-        await asyncio.sleep(0.001)
-    rest = [asyncio.create_task(outbox.put(queued([output(0.2)], {**ROW, "uid": f"u{n}"}))) for n in range(5)]
-    await asyncio.sleep(0.02)
-    assert under_way == [1] and not any(task.done() for task in (first, *rest))
-    gate.set()
-    await asyncio.gather(first, *rest)
-    assert under_way == [1, 5]
-    assert [key for put in queue.puts for key in put["keys"]] == ["u1_3_0", *(f"u{n}_3_0" for n in range(5))]
+    await asyncio.gather(*[outbox.settle(f"u{n}", some(*queued([output(0.1)], ROW), seconds=0.01)) for n in range(3)])
+    assert queue.status == {"u0": ["failure"], "u1": ["failure"], "u2": ["failure"]}
+    await outbox.settle("u3", some(*queued([output(0.1)], ROW)))
+    assert queue.status["u3"] == ["finished"]
+    assert queue.puts == [["u1_3_0"]]
 
 
-async def test_a_put_that_fails_fails_all_that_went_with_it_and_no_other(
-    queue: Queue, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failures = [ConnectionError("the queue is gone")]
-
-    async def fails(**put: Any) -> None:
-        if failures:
-            raise failures.pop()
-        queue.puts.append(put)
-
-    monkeypatch.setattr(queue, "async_kv_batch_put", fails)
-    outbox = Outbox("train")
-    samples = [queued([output(0.1)], {**ROW, "uid": f"u{n}"}) for n in range(3)]
-    found = await asyncio.gather(*map(outbox.put, samples), return_exceptions=True)
-    assert [type(one) for one in found] == [ConnectionError] * 3
-    await outbox.put(samples[0])
-    assert [put["keys"] for put in queue.puts] == [["u0_3_0"]]
-
-
-async def test_a_group_of_which_nobody_was_asked_puts_nothing(queue: Queue) -> None:
+async def test_a_group_of_which_nobody_was_asked_puts_nothing_and_has_ended(queue: Queue) -> None:
     async def run(sampling: dict[str, Any], **row: Any) -> list[AgentLoopOutput]:
         return []
 
-    await worker(SimpleNamespace(run=run))._run_agent_loop({}, {"validate": False}, agent_name="manager", **ROW)
-    assert queue.puts == []
+    await run_all(worker(run), [prompt("u0")])
+    assert (queue.puts, queue.status) == ([], {"u0": ["finished"]})
+
+
+async def test_an_end_is_told_when_all_is_in_the_queue(queue: Queue) -> None:
+    made, gate = worker(), asyncio.Event()
+
+    async def late() -> list[Queued]:
+        await gate.wait()
+        return queued([output(0.1)], ROW)
+
+    task = asyncio.create_task(made._outboxes[False].settle("u1", late()))
+    made.background_tasks = {task}
+    task.add_done_callback(made.background_tasks.discard)
+    told = asyncio.create_task(made.settled())
+    await asyncio.sleep(0.01)
+    assert not told.done()
+    gate.set()
+    await told
+    assert queue.status == {"u1": ["finished"]}
+    await made.settled()

@@ -104,6 +104,12 @@ class LocalReplica(RolloutReplica):
         self._server_handle = server
         self._server_address = f"memory-r1-local://{name}"
 
+    async def sleep(self) -> None:
+        """Nothing to make room for, so the actor isn't even asked."""
+
+    async def wake_up(self) -> None:
+        """It never slept."""
+
 
 class Pusher(BaseRollout):
     """Sends the weights of the training worker to the actor of its replica."""
