@@ -18,6 +18,7 @@ from memory_r1.memory.embedders.base import Embedder
 from memory_r1.rl.rewards.compose import Rewards
 from memory_r1.rl.rollouts.baselines import Baselines, answerable, measure
 from memory_r1.rl.rollouts.clocks import Ledger
+from memory_r1.rl.rollouts.floor import Floor
 from memory_r1.rl.rollouts.play import LOST, Player, Rules, whole
 from memory_r1.rl.rollouts.recent import Once
 from memory_r1.rl.rollouts.session import Session, broadcast, rerolled
@@ -38,6 +39,11 @@ class Environment:
     def __init__(self, embedder: Embedder, answerer: Answerer, rewards: Rewards, rules: Rules = Rules()) -> None:  # noqa: B008
         self._player = Player(embedder, answerer, rewards, rules)
         self._baselines: Once[tuple[str, str, tuple[Step, ...]], Baselines] = Once(rules.snapshots)
+
+    @property
+    def floor(self) -> Floor:
+        """Where rollouts take turns in computing; who has more to do than an episode takes a seat around it."""
+        return self._player.floor
 
     @property
     def banks(self) -> int:

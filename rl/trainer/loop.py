@@ -69,10 +69,12 @@ class RolloutLoop(AgentLoopBase):
         version = int(kwargs["global_steps"]) - 1
         try:
             place = self._place
-            policy = ServerPolicy(self, sampling_params, place.max_tokens, self._seed(place, kwargs))
-            row = _row(kwargs["row"])
-            episode = await self._play(place, row, policy, kwargs["global_steps"])
-            samples = samples_of(row, episode, await _baselines(place, row))
+            with place.environment.floor.seat():
+                await place.environment.floor.take()
+                policy = ServerPolicy(self, sampling_params, place.max_tokens, self._seed(place, kwargs))
+                row = _row(kwargs["row"])
+                episode = await self._play(place, row, policy, kwargs["global_steps"])
+                samples = samples_of(row, episode, await _baselines(place, row))
         except Exception as error:
             name = str(kwargs["extra_info"].get("index"))
             if isinstance(error, RolloutLostError):

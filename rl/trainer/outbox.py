@@ -6,6 +6,7 @@ ended waits until nothing of its kind runs any more, or until there is much of i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import warnings
 from collections.abc import Awaitable, Mapping, Sequence
@@ -54,6 +55,7 @@ class Outbox:
         self._partition = partition
         self._running = 0
         self._settled: list[_Settled] = []
+        self._telling = asyncio.Lock()
 
     async def settle(self, uid: str, rollouts: Awaitable[Sequence[Queued]]) -> None:
         """Await `rollouts`, all those of the prompt `uid`; the last prompt's call sends what all of them became.
@@ -74,8 +76,8 @@ class Outbox:
             await self._send()
 
     async def mark(self, statuses: Mapping[str, Status]) -> None:
-        """Tell the queue how prompts, by their uids, stand."""
-        if statuses:
+        """Tell the queue how prompts, by their uids, stand. What is told first arrives first."""
+        async with self._telling:
             tags = [{"status": status} for status in statuses.values()]
             await tq.async_kv_batch_put(keys=list(statuses), partition_id=self._partition, tags=tags)
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import hydra
 import ray
+from tensordict import TensorDict
 from verl.experimental.agent_loop.agent_loop import (
     AgentLoopBase,
     DictConfigWrap,
@@ -41,8 +42,9 @@ class LoopWorker(_Worker):
         """As verl's: begin the rollouts of `batch`, and don't wait for them."""
         running: dict[str, Status] = dict.fromkeys(batch["uid"], "running")
         validate = "validate" in batch and batch["validate"]
-        await self._outboxes[bool(validate)].mark(running)
+        marked = asyncio.create_task(self._outboxes[bool(validate)].mark(running))
         await super().generate_sequences(batch)
+        await marked
 
     async def settled(self) -> None:
         """Returns when no rollout runs any more and all samples are in the queue. Raises what putting them raised."""
@@ -116,8 +118,13 @@ class LoopManager(AgentLoopManagerTQ):
         self.agent_loop_workers_class = ray.remote(LoopWorker)
         self._ends: list[Any] = []
 
+    def generate_sequences(self, prompts: TensorDict) -> None:
+        """As verl's: hand the rollouts of `prompts` out to the workers."""
+        self._ends = []
+        super().generate_sequences(prompts)
+
     def settled(self, seconds: float) -> bool:
-        """Whether no rollout runs any more, after waiting `seconds` at most. Raises RolloutsLostError.
+        """Whether no rollout runs of those handed out, after waiting `seconds` at most. Raises RolloutsLostError.
 
         That is where a worker has died or can't reach the queue; verl would wait on.
         """

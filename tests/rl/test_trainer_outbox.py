@@ -207,6 +207,22 @@ async def test_a_group_of_which_nobody_was_asked_puts_nothing_and_has_ended(queu
     assert (queue.puts, queue.status) == ([], {"u0": ["finished"]})
 
 
+async def test_what_is_told_of_a_prompt_first_arrives_first(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, slow = queue.async_kv_batch_put, iter([0.05, 0.0])
+
+    async def delayed(**given: Any) -> None:
+        await asyncio.sleep(next(slow))
+        await put(**given)
+
+    monkeypatch.setattr(queue, "async_kv_batch_put", delayed)
+    outbox = Outbox("train")
+    running = asyncio.create_task(outbox.mark({"u1": "running"}))
+    await asyncio.sleep(0)
+    await outbox.settle("u1", some())
+    await running
+    assert queue.status == {"u1": ["running", "finished"]}
+
+
 async def test_an_end_is_told_when_all_is_in_the_queue(queue: Queue) -> None:
     made, gate = worker(), asyncio.Event()
 
