@@ -8,7 +8,7 @@ the end is told                       verl's trainer looks into the queue until 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import hydra
@@ -23,6 +23,7 @@ from verl.experimental.agent_loop.agent_loop import (
 from verl.trainer.ppo.v1 import AgentLoopManagerTQ, AgentLoopWorkerTQ
 from verl.trainer.ppo.v1.agent_loop_tq import apply_greedy_sampling_params
 
+from memory_r1.rl.rollouts.play import together
 from memory_r1.rl.trainer.errors import RolloutsLostError
 from memory_r1.rl.trainer.outbox import Outbox, Queued, Status, queued
 
@@ -62,7 +63,7 @@ class LoopWorker(_Worker):
         if not prompt.pop("__do_sample__", True) and not validate:
             apply_greedy_sampling_params(sampling)
         runs = [
-            asyncio.create_task(self._run_agent_loop(sampling, trajectory, session_id=number, trace=trace, **prompt))
+            self._run_agent_loop(sampling, trajectory, session_id=number, trace=trace, **prompt)
             for number in range(int(count))
         ]
         await self._outboxes[validate].settle(prompt["uid"], _all(runs))
@@ -101,13 +102,9 @@ class LoopWorker(_Worker):
         return self._loops[name]
 
 
-async def _all(runs: Sequence[asyncio.Task[Sequence[Queued]]]) -> list[Queued]:
+async def _all(runs: Sequence[Awaitable[Sequence[Queued]]]) -> list[Queued]:
     """The samples of `runs`. Raises what one raised when all have ended: none writes after its prompt has failed."""
-    found = await asyncio.gather(*runs, return_exceptions=True)
-    errors = [one for one in found if isinstance(one, BaseException)]
-    if errors:
-        raise errors[0]
-    return [sample for one in found if not isinstance(one, BaseException) for sample in one]
+    return [sample for one in await together(runs) for sample in one]
 
 
 class LoopManager(AgentLoopManagerTQ):

@@ -42,6 +42,7 @@ class Queue:
     def __init__(self) -> None:
         self.puts: list[list[str]] = []
         self.fields: list[Any] = []
+        self.tags: list[Sequence[dict[str, Any]]] = []
         self.status: dict[str, list[str]] = {}
         self.partitions: set[str] = set()
         self.fails: list[Exception] = []
@@ -59,6 +60,7 @@ class Queue:
             raise self.fails.pop()
         self.puts.append(keys)
         self.fields.append(fields)
+        self.tags.append(tags)
 
 
 @pytest.fixture
@@ -97,6 +99,7 @@ async def test_what_is_queued_is_what_verl_would_queue_but_for_what_nobody_reads
     (ours,) = queued([output(0.5)], ROW)
     await worker()._agent_loop_postprocess([output(0.5)], False, **ROW)
     assert queue.puts == [[ours.key]]
+    assert queue.tags == [[ours.tag]]
     row = queue.fields[0][0]
     assert set(row.keys()) - UNREAD == set(ours.fields)
     for name, value in ours.fields.items():
@@ -136,6 +139,7 @@ async def test_what_ends_at_different_times_is_put_once_when_nothing_runs(queue:
     assert sorted(put) == ["u0_0_0", "u0_1_0", "u0_1_1", "u1_0_0", "u1_1_0", "u1_1_1", "u2_0_0"]
     assert queue.status == {"u0": ["finished"], "u1": ["finished"], "u2": ["finished"]}
     assert queue.partitions == {"train"}
+    assert set(queue.fields[0].keys()).isdisjoint({"row", "index"})
 
 
 async def test_validation_rolls_out_as_often_as_it_says_and_apart(queue: Queue) -> None:

@@ -68,7 +68,7 @@ class LocalServer:
     async def _nothing(self, *_args: Any, **_kwargs: Any) -> None:
         """What a server that shares an accelerator with the trainer does to make room; here each has its own memory."""
 
-    wake_up = sleep = clear_kv_cache = release_kv_cache = resume_kv_cache = _nothing
+    clear_kv_cache = release_kv_cache = resume_kv_cache = _nothing
     abort_all_requests = resume_generation = start_profile = stop_profile = _nothing
 
 
